@@ -1,0 +1,25 @@
+/** Makes a function the end of something's life. Calling it twice is harmless. */
+export function disposable(dispose: () => void): Disposable {
+  let done = false;
+  return {
+    [Symbol.dispose]() {
+      if (done) return;
+      done = true;
+      dispose();
+    },
+  };
+}
+
+/** Owns several lifetimes and ends them in reverse order. (Node 20 has no `DisposableStack`.) */
+export class Lifetimes implements Disposable {
+  readonly #owned: Disposable[] = [];
+
+  own<T extends Disposable>(owned: T): T {
+    this.#owned.push(owned);
+    return owned;
+  }
+
+  [Symbol.dispose](): void {
+    while (this.#owned.length > 0) this.#owned.pop()?.[Symbol.dispose]();
+  }
+}
