@@ -36,7 +36,7 @@ describe('a register file', () => {
           const value = 0xc3a5_0ff0;
           for (let i = 0; i < size; i++) {
             const bits = (mask >>> (8 * ((offset + i) % 4))) & 0xff;
-            model[offset + i] = (model[offset + i]! & ~bits) | ((value >>> (8 * i)) & bits);
+            model[offset + i] = ((model[offset + i] ?? 0) & ~bits) | ((value >>> (8 * i)) & bits);
           }
           registers.write(offset, size, value);
           expect(Array.from({ length: 8 }, (_, at) => registers.read(at, 1))).toEqual(model);
@@ -77,10 +77,9 @@ describe('a register file', () => {
 
   test('settled is told once per write, after the registers', () => {
     const order: string[] = [];
-    const registers = file(
-      [{ name: 'a', offset: 0, size: 1, writable: 0xff, written: () => order.push('a') }],
-      { settled: (offset, size) => order.push(`${offset}+${size}`) },
-    );
+    const registers = file([{ name: 'a', offset: 0, size: 1, writable: 0xff, written: () => order.push('a') }], {
+      settled: (offset, size) => order.push(`${offset}+${size}`),
+    });
     registers.write(0, 4, 1);
     expect(order).toEqual(['a', '0+4']);
   });

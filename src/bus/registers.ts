@@ -60,7 +60,10 @@ export class RegisterFile implements IoHandler {
       this.#writable.fill(0xff, scratch.start, scratch.end);
     }
     for (const register of registers) {
-      assert(register.offset >= 0 && register.offset + register.size <= length, `${register.name} lies outside its file`);
+      assert(
+        register.offset >= 0 && register.offset + register.size <= length,
+        `${register.name} lies outside its file`,
+      );
       for (let at = register.offset; at < register.offset + register.size; at++) {
         assert(owner[at] === undefined, `${register.name} overlaps ${owner[at]?.name ?? ''}`);
         owner[at] = register;
