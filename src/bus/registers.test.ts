@@ -93,6 +93,36 @@ describe('a register file', () => {
     expect(count).toBe(0x0102_0307);
   });
 
+  test('a sample hides the stored value without changing it', () => {
+    let hidden = true;
+    const registers: RegisterFile = file([
+      {
+        name: 'width',
+        offset: 0,
+        size: 2,
+        reset: 640,
+        writable: 0xffff,
+        read: () => (hidden ? 4096 : registers.peek(0, 2)),
+      },
+    ]);
+    expect(registers.read(0, 2)).toBe(4096);
+    registers.write(0, 1, 1);
+    hidden = false;
+    expect(registers.read(0, 2)).toBe(0x201);
+  });
+
+  test('a write of zeros to a sampled register with clearable bits leaves the bits that its sample shows', () => {
+    let event = 1;
+    const registers: RegisterFile = file([
+      { name: 'status', offset: 0, size: 2, clearable: 3, read: () => registers.peek(0, 2) | event, written: () => {} },
+    ]);
+    registers.write(0, 2, 2);
+    event = 0;
+    expect(registers.read(0, 2)).toBe(1);
+    registers.write(0, 2, 1);
+    expect(registers.read(0, 2)).toBe(0);
+  });
+
   test('reset restores values, scratch included, and tells nobody', () => {
     let told = 0;
     const registers = file([{ name: 'a', offset: 0, size: 1, reset: 7, writable: 0xff, written: () => told++ }], {

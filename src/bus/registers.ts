@@ -15,7 +15,10 @@ export interface Register {
   readonly writable?: number;
   /** Bits that a write of 1 clears, and a write of 0 leaves ("W1C"). */
   readonly clearable?: number;
-  /** Samples a register whose value comes from elsewhere. Asked once per access, however many bytes are read. */
+  /**
+   * What a read gives in place of the stored value, asked once per access however many bytes are read. A register with
+   * clearable bits stores it before a write, so that a guest clears what it could have seen.
+   */
   readonly read?: () => number;
   /** Told after a write that touched any byte of the register, with the whole value after and before it. */
   readonly written?: (value: number, previous: number) => void;
@@ -41,6 +44,8 @@ export interface RegisterFileOptions {
 export class RegisterFile implements IoHandler {
   readonly length: number;
   readonly #stored: Uint8Array;
+  /** Bytes of the last samples, where registers have a `read`. */
+  readonly #sampled: Uint8Array;
   readonly #initial: Uint8Array;
   readonly #writable: Uint8Array;
   readonly #clearable: Uint8Array;
@@ -51,6 +56,7 @@ export class RegisterFile implements IoHandler {
   constructor({ length, registers, scratch, vacant = 0, settled }: RegisterFileOptions) {
     this.length = length;
     this.#initial = new Uint8Array(length).fill(vacant);
+    this.#sampled = new Uint8Array(length);
     this.#writable = new Uint8Array(length);
     this.#clearable = new Uint8Array(length);
     this.#settled = settled;
@@ -83,7 +89,12 @@ export class RegisterFile implements IoHandler {
 
   read(offset: number, size: AccessSize): number {
     this.#sample(offset, size);
-    return this.peek(offset, size);
+    let value = 0;
+    for (let at = offset + size - 1; at >= offset; at--) {
+      const bytes = this.#owner[at]?.read === undefined ? this.#stored : this.#sampled;
+      value = (value << 8) | (bytes[at] ?? 0xff);
+    }
+    return value >>> 0;
   }
 
   write(offset: number, size: AccessSize, value: number): void {
@@ -95,6 +106,7 @@ export class RegisterFile implements IoHandler {
       if (register?.written === undefined) {
         this.#merge(at, stop, value, offset);
       } else {
+        this.#settleSample(register);
         const previous = this.peek(register.offset, register.size);
         this.#merge(at, stop, value, offset);
         register.written(this.peek(register.offset, register.size), previous);
@@ -121,9 +133,13 @@ export class RegisterFile implements IoHandler {
     let at = offset;
     while (at < end) {
       const register = this.#owner[at];
-      if (register?.read !== undefined) this.poke(register.offset, register.size, register.read());
+      if (register?.read !== undefined) store(this.#sampled, register, register.read());
       at = register === undefined ? at + 1 : register.offset + register.size;
     }
+  }
+
+  #settleSample(register: Register): void {
+    if (register.read !== undefined && register.clearable !== undefined) store(this.#stored, register, register.read());
   }
 
   /** Applies bytes [at, stop) of a write of `value` that began at `base`. */
