@@ -149,6 +149,19 @@ function couldBePlaced(board: Board, type: BarType, start: number, length: numbe
   return legal && space.isFree(start, length);
 }
 
+function checkPlaces(board: Board, functions: readonly PciFunction[]): void {
+  for (const { config, bars } of functions) {
+    for (const bar of bars) {
+      const decoded = (config.peek(COMMAND, 2) & (bar.type === 'io' ? IO : MEMORY)) !== 0;
+      const enabled = decoded && (bar.type !== 'rom' || (config.peek(0x30, 1) & 1) !== 0);
+      if (bar.place !== undefined) expect([enabled, bar.place]).toEqual([true, bar.address]);
+      else if (enabled) expect(couldBePlaced(board, bar.type, bar.address, bar.length)).toBe(false);
+    }
+  }
+  const placed = functions.flatMap(({ bars }) => bars.filter((bar) => bar.place !== undefined));
+  expect(board.map().length + board.claims().length).toBe(placed.length);
+}
+
 describe('sizing', () => {
   test('a write of all ones reads back the size and the type, for every type and length', () => {
     const cases = [
@@ -530,34 +543,19 @@ describe('any guest', () => {
       0x20,
       0xc001,
     ];
-    let busiest = 0;
+    let contested = 0;
     for (let step = 0; step < STEPS; step++) {
       const { config } = at(functions, random(functions.length));
       const size = at([1, 2, 4] as const, random(3));
-      const offset = at([COMMAND, 0x10, 0x14, 0x30], random(4)) + random(5 - size);
+      const offset = at([0x10, 0x14, 0x30], random(3)) + random(5 - size);
       const value = random(4) === 0 ? random(2 ** 32) : at(values, random(values.length));
       if (random(500) === 0) at(functions, random(functions.length)).reset();
+      else if (random(8) === 0) config.write(COMMAND, size, at([0, IO, MEMORY, IO | MEMORY], random(4)));
       else config.write(offset, size, value);
       if (step % 10 !== 0) continue;
       checkPlaces(board, functions);
-      busiest = Math.max(
-        busiest,
-        Math.min(board.claims().length + board.map().length, board.spaces.memory.waiting.length),
-      );
+      if (board.claims().length + board.map().length > 0 && board.spaces.memory.waiting.length > 0) contested++;
     }
-    expect(busiest, 'placed and waiting at once').toBeGreaterThan(2);
+    expect(contested).toBeGreaterThan(STEPS / 100);
   });
-
-  function checkPlaces(board: Board, functions: readonly PciFunction[]): void {
-    for (const { config, bars } of functions) {
-      for (const bar of bars) {
-        const decoded = (config.peek(COMMAND, 2) & (bar.type === 'io' ? IO : MEMORY)) !== 0;
-        const enabled = decoded && (bar.type !== 'rom' || (config.peek(0x30, 1) & 1) !== 0);
-        if (bar.place !== undefined) expect([enabled, bar.place]).toEqual([true, bar.address]);
-        else if (enabled) expect(couldBePlaced(board, bar.type, bar.address, bar.length)).toBe(false);
-      }
-    }
-    const placed = functions.flatMap(({ bars }) => bars.filter((bar) => bar.place !== undefined));
-    expect(board.map().length + board.claims().length).toBe(placed.length);
-  }
 });
