@@ -107,15 +107,15 @@ export const FIELD = {
 
 /** What a decoded instruction depends on besides its bytes; part of the key of decoded code. */
 export const MODE = {
-  CODE32: 1 << 0, // CS.D
-  STACK32: 1 << 1, // SS.B
-  PROTECTED: 1 << 2, // CR0.PE and not virtual-8086
-  V86: 1 << 3,
-  PAGING: 1 << 4,
-  FLAT: 1 << 5, // DS, ES and SS: base 0, limit 4 GiB, present, writable, expand-up
-  USER: 1 << 6, // CPL 3
-  LONG: 1 << 7,
-  CODE64: 1 << 8,
+  CODE32: 0x1, // CS.D
+  STACK32: 0x2, // SS.B
+  PROTECTED: 0x4, // CR0.PE and not virtual-8086
+  V86: 0x8,
+  PAGING: 0x10,
+  FLAT: 0x20, // DS, ES and SS: base 0, limit 4 GiB, present, writable, expand-up
+  USER: 0x40, // CPL 3
+  LONG: 0x80,
+  CODE64: 0x100,
 } as const;
 
 /** Why run() returned. */
