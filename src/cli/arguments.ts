@@ -52,7 +52,8 @@ function optionValue(option: Option, value: string | undefined): string {
     if (value !== undefined) throw new ConfigError(`option '--${option.name}' takes no value`);
     return 'true';
   }
-  if (value === undefined || value === '') throw new ConfigError(`option '--${option.name}' needs a value: ${option.value}`);
+  if (value === undefined || value === '')
+    throw new ConfigError(`option '--${option.name}' needs a value: ${option.value}`);
   return value;
 }
 

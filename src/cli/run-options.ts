@@ -43,7 +43,8 @@ function parseSink(option: string, stream: SinkChoice['kind'], given: Given): Si
   const text = given.get(option) ?? 'off';
   if (text === 'off') return { kind: 'off' };
   if (text === stream) return { kind: stream } as SinkChoice;
-  if (text.startsWith('file:') && text.length > 'file:'.length) return { kind: 'file', path: text.slice('file:'.length) };
+  if (text.startsWith('file:') && text.length > 'file:'.length)
+    return { kind: 'file', path: text.slice('file:'.length) };
   throw new ConfigError(`option '--${option}' is '${text}', not ${stream}, file:PATH or off`);
 }
 

@@ -11,7 +11,12 @@ const OPTIONS: readonly Option[] = [
   { name: 'option-rom', value: 'FILE', summary: 'option ROM image of the display' },
   { name: 'framebuffer', value: 'WxH|off', default: '1024x768', summary: 'resolution that the display prefers' },
   { name: 'serial', value: 'stdio|file:PATH|off', default: 'stdio', summary: 'where the serial port leads' },
-  { name: 'debugcon', value: 'stderr|file:PATH|off', default: 'off', summary: "where the firmware's debug console leads" },
+  {
+    name: 'debugcon',
+    value: 'stderr|file:PATH|off',
+    default: 'off',
+    summary: "where the firmware's debug console leads",
+  },
   { name: 'firmware-console', value: 'display|serial', default: 'display', summary: 'where SeaBIOS speaks' },
   { name: 'trace-map', summary: 'print each edit of the memory map on standard error' },
   { name: 'screenshot', value: 'FILE.png', summary: 'at the end, write what the display shows' },

@@ -54,7 +54,7 @@ export function createFile(path: string): OutputFile {
   return {
     write(bytes) {
       attempt('write', path, () => {
-        for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
+        for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
       });
     },
     [Symbol.dispose]() {

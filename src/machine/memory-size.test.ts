@@ -26,11 +26,25 @@ describe('parseMemorySize', () => {
     expect(() => parseMemorySize(text)).toThrow(`memory size '${text}' is out of range`);
   });
 
-  test.each(['', '-1', '-128M', '1x', '1GB', '1Gxyz', 'M', ' 1', '1 ', '1.5g', '+1', '08', '0x', '1e3', '99999999e', '１'])(
-    "'%s' is refused with a sentence",
-    (text) => {
-      expect(() => parseMemorySize(text)).toThrow(ConfigError);
-      expect(() => parseMemorySize(text)).toThrow(`memory size '${text}'`);
-    },
-  );
+  test.each([
+    '',
+    '-1',
+    '-128M',
+    '1x',
+    '1GB',
+    '1Gxyz',
+    'M',
+    ' 1',
+    '1 ',
+    '1.5g',
+    '+1',
+    '08',
+    '0x',
+    '1e3',
+    '99999999e',
+    '１',
+  ])("'%s' is refused with a sentence", (text) => {
+    expect(() => parseMemorySize(text)).toThrow(ConfigError);
+    expect(() => parseMemorySize(text)).toThrow(`memory size '${text}'`);
+  });
 });

@@ -1,7 +1,11 @@
 import type { GuestMemory, Mapping } from '../../memory/index.ts';
 import { humanLength } from './human-length.ts';
 
-const COLUMNS: readonly { readonly title: string; readonly width: number; readonly cell: (mapping: Mapping) => string }[] = [
+const COLUMNS: readonly {
+  readonly title: string;
+  readonly width: number;
+  readonly cell: (mapping: Mapping) => string;
+}[] = [
   { title: 'Address', width: 12, cell: ({ gpa }) => upperHex(gpa) },
   { title: 'Length', width: 12, cell: ({ length }) => humanLength(length) },
   { title: 'Segment', width: 16, cell: ({ segment }) => segment.name },
