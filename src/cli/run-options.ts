@@ -1,6 +1,6 @@
 import { ConfigError } from '../machine/config-error.ts';
 import { parseMemorySize } from '../machine/memory-size.ts';
-import type { RunOptions, SinkChoice } from '../host/run-machine.ts';
+import type { RunOptions, SinkChoice } from '../host/run-options.ts';
 import type { Given } from './arguments.ts';
 
 /** The options of `skep run` as values, each checked as far as its text goes. */

@@ -1,4 +1,5 @@
-import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { ConfigError } from '../machine/config-error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -61,4 +62,16 @@ export function createFile(path: string): OutputFile {
       closeSync(descriptor);
     },
   };
+}
+
+/** Refuses, before a long run and not after it, a path where no file can be written. Nothing is created. */
+export function checkWritable(path: string): void {
+  attempt('write', path, () => {
+    if (existsSync(path)) {
+      if (statSync(path).isDirectory()) throw new ConfigError(`cannot write '${path}': it is a directory`);
+      accessSync(path, constants.W_OK);
+    } else {
+      accessSync(dirname(path), constants.W_OK);
+    }
+  });
 }

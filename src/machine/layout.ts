@@ -1,4 +1,4 @@
-import { GiB, KiB, MiB } from '../base/units.ts';
+import { GiB, MiB } from '../base/units.ts';
 
 /**
  * Where everything is, in one table per space.
@@ -7,8 +7,8 @@ import { GiB, KiB, MiB } from '../base/units.ts';
  *     end of low RAM ─── PCI memory: BARs go here ─── FEC00000 ── I/O APIC … ── 4 GiB - ROM ── boot ROM ── 4 GiB
  *     4 GiB ── high RAM ── … ── PCI memory above 4 GiB, to the end of the address space
  */
-export const LOW_RAM_LIMIT = 3 * GiB;
-export const HIGH_RAM_START = 4 * GiB;
+export const LOW_RAM_LIMIT: number = 3 * GiB;
+export const HIGH_RAM_START: number = 4 * GiB;
 
 /** The piece of the first megabyte that the host bridge maps: its PAM registers say what is there. */
 export const CHIPSET_START = 0xc_0000;
@@ -20,7 +20,7 @@ export const PCI_HOLE_END = 0xfec0_0000;
 /** A machine's address width, and so the end of everything: 1 TiB. */
 export const ADDRESS_BITS = 40;
 
-export const MEMORY_MIN = MiB;
+export const MEMORY_MIN: number = MiB;
 
 /** I/O ports (source: 82371SB/AB datasheets; QEMU's fw_cfg specification for 510h). */
 export const PORTS = {
@@ -52,9 +52,10 @@ export const IRQ = { timer: 0, keyboard: 1, serial: 4, rtc: 8, sci: 9, mouse: 12
 export const SLOT = { hostBridge: 0, southBridge: 1, display: 2 } as const;
 
 /** Decoded code, TLB and tables of the engine, page tables of the flat view, and device memory beside RAM. */
-export const ARENA_SLACK = 48 * MiB;
-export const ARENA_LIMIT = 4 * GiB;
+export const ARENA_SLACK: number = 48 * MiB;
+export const ARENA_LIMIT: number = 4 * GiB;
 
-export const DEFAULT_MEMORY = 128 * MiB;
+export const DEFAULT_MEMORY: number = 128 * MiB;
 export const SERIAL_FIRMWARE_PORT = 0x3f8;
-export const FIRMWARE_COPY_LENGTH = 128 * KiB;
+/** Of an image: the last 16 MiB below 4 GiB are the boot ROM's. */
+export const BOOT_ROM_LENGTH_MAX: number = 16 * MiB;
