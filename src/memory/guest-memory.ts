@@ -1,6 +1,6 @@
 import { hex } from '../base/hex.ts';
 import { IntervalMap } from '../base/interval-map.ts';
-import { isExactRange, isPageAligned, LEAST_ADDRESS_BITS, MOST_ADDRESS_BITS } from './address.ts';
+import { gpa as gpaOf, isExactRange, isPageAligned, LEAST_ADDRESS_BITS, MOST_ADDRESS_BITS } from './address.ts';
 import type { Gpa, Range } from './address.ts';
 import { CodeTracker } from './code-tracker.ts';
 import type { CodeListener } from './code-tracker.ts';
@@ -135,7 +135,7 @@ export class GuestMemory implements Disposable {
       const transaction = new Transaction(this.#edited);
       try {
         const result = body(transaction);
-        this.#commit(transaction);
+        this.#commit(transaction.removed, transaction.added);
         return result;
       } finally {
         transaction.close();
@@ -217,7 +217,7 @@ export class GuestMemory implements Disposable {
   read(gpa: Gpa, target: Uint8Array): boolean {
     if (!this.#allows(gpa, target.length, PAGE_FLAG.READ)) return false;
     for (let done = 0; done < target.length;) {
-      const mapping = this.flat.mappingAt(gpa + done) as MappingRecord;
+      const mapping = this.flat.mappingAt(gpa + done)!;
       const length = Math.min(target.length - done, mapping.end - gpa - done);
       copy(mapping.segment.bytes, gpa + done - mapping.gpa + mapping.offset, target, done, length);
       done += length;
@@ -229,7 +229,7 @@ export class GuestMemory implements Disposable {
   write(gpa: Gpa, source: Uint8Array): boolean {
     if (!this.#allows(gpa, source.length, PAGE_FLAG.WRITE)) return false;
     for (let done = 0; done < source.length;) {
-      const mapping = this.flat.mappingAt(gpa + done) as MappingRecord;
+      const mapping = this.flat.mappingAt(gpa + done)!;
       const length = Math.min(source.length - done, mapping.end - gpa - done);
       const offset = gpa + done - mapping.gpa + mapping.offset;
       this.#states.beforeWrite(mapping.segment, offset, length);
@@ -292,13 +292,12 @@ export class GuestMemory implements Disposable {
 
   // How it works
 
-  #ownSegment(segment: Segment): SegmentRecord | undefined {
-    const own = this.#segmentsById.get(segment.id);
+  #ownSegment(segment: Segment | undefined): SegmentRecord | undefined {
+    const own = segment === undefined ? undefined : this.#segmentsById.get(segment.id);
     return own === segment ? own : undefined;
   }
 
-  #commit(transaction: Transaction): void {
-    const { removed, added } = transaction.close();
+  #commit(removed: readonly MappingRecord[], added: readonly MappingRecord[]): void {
     if (removed.length === 0 && added.length === 0) return;
     this.flat.reserve(added);
     this.#apply(removed, added);
@@ -376,7 +375,7 @@ export class GuestMemory implements Disposable {
 }
 
 function rangeOf(start: number, end: number): Range {
-  return { start: start as Gpa, end, length: end - start };
+  return { start: gpaOf(start), end, length: end - start };
 }
 
 function checkAddressBits(bits: number): void {
@@ -384,10 +383,10 @@ function checkAddressBits(bits: number): void {
   throw new MemoryError('EINVAL', `guest-physical addresses have 32 to 52 bits, not ${bits}`, { addressBits: bits });
 }
 
-function checkKind(kind: unknown): void {
-  if (SEGMENT_KINDS.includes(kind as SegmentKind)) return;
-  throw new MemoryError('EINVAL', `segments are of kind ${SEGMENT_KINDS.join(' or ')}, not ${String(kind)}`, {
-    kind: String(kind),
+function checkKind(kind: string): void {
+  if (SEGMENT_KINDS.includes(kind)) return;
+  throw new MemoryError('EINVAL', `segments are of kind ${SEGMENT_KINDS.join(' or ')}, not ${kind}`, {
+    kind,
   });
 }
 
