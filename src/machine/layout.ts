@@ -51,11 +51,30 @@ export const IRQ = { timer: 0, keyboard: 1, serial: 4, rtc: 8, sci: 9, mouse: 12
 /** Slots of PCI bus 0. Firmware counts on the first two. */
 export const SLOT = { hostBridge: 0, southBridge: 1, display: 2 } as const;
 
-/** Decoded code, TLB and tables of the engine, page tables of the flat view, and device memory beside RAM. */
-export const ARENA_SLACK: number = 48 * MiB;
+/** Page tables of the flat view, beside what the engine and the segments take. */
+export const ARENA_SLACK: number = 16 * MiB;
 export const ARENA_LIMIT: number = 4 * GiB;
 
-export const DEFAULT_MEMORY: number = 128 * MiB;
-export const SERIAL_FIRMWARE_PORT = 0x3f8;
-/** Of an image: the last 16 MiB below 4 GiB are the boot ROM's. */
+export const DISPLAY_MEMORY: number = 16 * MiB;
+
+/** The last 16 MiB below 4 GiB are the boot ROM's. */
 export const BOOT_ROM_LENGTH_MAX: number = 16 * MiB;
+
+/** Where PCI functions may show their memory, given how much RAM there is. */
+export function pciWindows(ram: RamLayout): { start: number; end: number }[] {
+  return [
+    { start: ram.below4GiB, end: PCI_HOLE_END },
+    { start: HIGH_RAM_START + ram.above4GiB, end: 2 ** ADDRESS_BITS },
+  ];
+}
+
+export interface RamLayout {
+  readonly below4GiB: number;
+  readonly above4GiB: number;
+}
+
+/** RAM beyond the limit continues at 4 GiB. */
+export function ramLayout(memory: number): RamLayout {
+  const below4GiB = Math.min(memory, LOW_RAM_LIMIT);
+  return { below4GiB, above4GiB: memory - below4GiB };
+}
