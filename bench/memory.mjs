@@ -187,8 +187,18 @@ const promises = [
   ratio('at(gpa) / binary search, both with 100,000', 'at(gpa), 100000 mappings', 'binary search, 100000 mappings', 1),
   limit('moving 16 MiB, 4 others, in 100 us', 'moving a 16 MiB window, 4 other mappings', 100_000),
   limit('moving 16 MiB, 100,000 others, in 100 us', 'moving a 16 MiB window, 100000 other mappings', 100_000),
-  ratio('moving 16 MiB, 100,000 others / 4 others', 'moving a 16 MiB window, 100000 other mappings', 'moving a 16 MiB window, 4 other mappings', 2),
-  ratio('a map/unmap pair, 100,000 others / 4 others', 'a map/unmap pair, 100000 other mappings', 'a map/unmap pair, 4 other mappings', 4),
+  ratio(
+    'moving 16 MiB, 100,000 others / 4 others',
+    'moving a 16 MiB window, 100000 other mappings',
+    'moving a 16 MiB window, 4 other mappings',
+    2,
+  ),
+  ratio(
+    'a map/unmap pair, 100,000 others / 4 others',
+    'a map/unmap pair, 100000 other mappings',
+    'a map/unmap pair, 4 other mappings',
+    4,
+  ),
 ];
 
 /** @param {string} promise @param {string} numerator @param {string} denominator @param {number} atMost */

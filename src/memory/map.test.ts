@@ -42,9 +42,12 @@ function code(request: Loose): MemoryErrorCode {
 }
 
 describe('map: every row of the reference, 1.5', () => {
-  test.each(['', '---', 'rw', 'RWX', 'xwr', 'rwxs', 0, 7, undefined, null])('row 1: protection %j is EINVAL', (prot) => {
-    expect(code({ prot })).toBe('EINVAL');
-  });
+  test.each(['', '---', 'rw', 'RWX', 'xwr', 'rwxs', 0, 7, undefined, null])(
+    'row 1: protection %j is EINVAL',
+    (prot) => {
+      expect(code({ prot })).toBe('EINVAL');
+    },
+  );
 
   test.each(['r--', '-w-', 'rw-', '--x', 'r-x', '-wx', 'rwx'] as const)('row 1: protection %s is accepted', (prot) => {
     expect(map({ prot }).prot).toBe(prot);
@@ -158,8 +161,16 @@ describe('map: which error comes first', () => {
     ['slice (5) before alignment (6)', () => ({ length: 128 * KiB, gpa: 1 }), /no slice/],
     ['slice (5) before overlap (8)', () => ({ length: 0, gpa: 0 }), /no slice/],
     ['alignment (6) before overlap (8)', () => ({ gpa: 1 }), /multiple of the page size/],
-    ['alignment of the slice (6) before the end of the address space (8)', () => ({ length: 1, gpa: 2 ** 40 }), /multiples/],
-    ['alignment of the address (6) before the end of the address space (8)', () => ({ gpa: 2 ** 40 + 1 }), /multiple of/],
+    [
+      'alignment of the slice (6) before the end of the address space (8)',
+      () => ({ length: 1, gpa: 2 ** 40 }),
+      /multiples/,
+    ],
+    [
+      'alignment of the address (6) before the end of the address space (8)',
+      () => ({ gpa: 2 ** 40 + 1 }),
+      /multiple of/,
+    ],
   ])('%s', (_case, request, sentence) => {
     map({ gpa: 0 });
     expect(refusal(() => map(request())).message).toMatch(sentence);
@@ -220,14 +231,17 @@ describe('boundary values of the reference, section 10', () => {
     expect(refusal(() => new GuestMemory({ store: new HeapStore(), addressBits })).code).toBe('EINVAL');
   });
 
-  test.each([32, 40, 41, 48, 52])('with %d address bits the last page can be mapped, and the page behind it not', (bits) => {
-    memory = new GuestMemory({ store: new HeapStore(), addressBits: bits });
-    ram = memory.createSegment({ name: 'ram', kind: 'sysmem', length: 4096 });
-    const last = 2 ** bits - 4096;
-    expect(map({ gpa: last }).end).toBe(2 ** bits);
-    expect(memory.at(gpa(last + 4095))?.gpa).toBe(last);
-    expect(code({ gpa: 2 ** bits })).toBe('ENOMEM');
-  });
+  test.each([32, 40, 41, 48, 52])(
+    'with %d address bits the last page can be mapped, and the page behind it not',
+    (bits) => {
+      memory = new GuestMemory({ store: new HeapStore(), addressBits: bits });
+      ram = memory.createSegment({ name: 'ram', kind: 'sysmem', length: 4096 });
+      const last = 2 ** bits - 4096;
+      expect(map({ gpa: last }).end).toBe(2 ** bits);
+      expect(memory.at(gpa(last + 4095))?.gpa).toBe(last);
+      expect(code({ gpa: 2 ** bits })).toBe('ENOMEM');
+    },
+  );
 });
 
 describe('unmap: the reference, 1.6', () => {
