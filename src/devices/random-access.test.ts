@@ -76,12 +76,11 @@ const SUBJECTS: Readonly<Record<string, (clock: ManualClock) => Subject>> = {
     return { handlers: [rtc.ports], reset: () => rtc.reset() };
   },
   ps2(clock) {
-    const nothing = (): void => {};
     const ps2: Ps2Controller = new Ps2Controller({
       clock,
       keyboardInterrupt: line,
       mouseInterrupt: line,
-      a20: nothing,
+      a20: (open) => expect(typeof open).toBe('boolean'),
       systemReset: () => ps2.reset(),
     });
     const outside = (random: Random): void => {
