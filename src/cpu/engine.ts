@@ -1,0 +1,48 @@
+import type { Gpa } from '../memory/index.ts';
+
+/** What an engine asks of the machine around it. Every call is synchronous and may change the memory map. */
+export interface EngineHost {
+  portRead(port: number, size: 1 | 2 | 4): number;
+  portWrite(port: number, size: 1 | 2 | 4, value: number): void;
+  /** An access to an address that guest memory does not back, or a write that it does not allow. */
+  mmioRead(gpa: Gpa, size: 1 | 2 | 4): number;
+  mmioWrite(gpa: Gpa, size: 1 | 2 | 4, value: number): void;
+  /** The interrupt controller's vector, asked for once per interrupt taken. */
+  acknowledgeInterrupt(): number;
+  /** The time-stamp counter: an integer below 2^53. */
+  timestamp(): number;
+}
+
+/** Why `run` returned. */
+export type Exit =
+  /** The instruction limit was reached. */
+  | 'limit'
+  /** The guest waits for an interrupt. */
+  | 'halt'
+  /** A triple fault: the processor has shut down until it is reset. */
+  | 'shutdown'
+  /** `requestExit` was called. */
+  | 'request';
+
+/** What executes guest instructions. */
+export interface Engine extends Disposable {
+  /** Instructions retired since creation. */
+  readonly instructions: number;
+  /** Runs until `instructions` reaches `limit` (to the end of the block that reaches it) or something else ends it. */
+  run(limit: number): Exit;
+  /** Makes the current or the next `run` return at the next block boundary. */
+  requestExit(): void;
+  /** The INTR pin, level-triggered. */
+  setInterruptLine(asserted: boolean): void;
+  /** The NMI pin, edge-triggered. */
+  nonMaskableInterrupt(): void;
+  /** Whether address line 20 is passed on. Off, every odd megabyte is the even one below it. */
+  setA20(enabled: boolean): void;
+  /** The state after RESET# (SDM volume 3, section 10.1.1). */
+  reset(): void;
+  /** A register by its lower-case name: `rax`, `rip`, `rflags`, `cs`, `cs.base`, `cr0`, `gdtr.base`. */
+  register(name: string): bigint;
+  setRegister(name: string, value: bigint): void;
+  /** Where a linear address leads, by the page tables as they stand and without any side effect. */
+  translate(linear: number): Gpa | undefined;
+}
