@@ -21,8 +21,8 @@ function controller() {
     clock,
     keyboardInterrupt: lineTo(irq1),
     mouseInterrupt: lineTo(irq12),
-    a20: (open) => a20.push(open),
-    systemReset: () => resets.count++,
+    setA20: (open) => a20.push(open),
+    requestReset: () => resets.count++,
   });
   const command = (value: number, ...data: number[]): void => {
     ps2.command.write(0, 1, value);

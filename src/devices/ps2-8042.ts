@@ -40,9 +40,9 @@ export interface Ps2ControllerOptions {
   /** IRQ 12. */
   readonly mouseInterrupt: InterruptLine;
   /** Told when the output port's A20 gate changes. It is open after power-on and reset. */
-  readonly a20: (open: boolean) => void;
+  readonly setA20: (open: boolean) => void;
   /** The guest pulls the processor's reset line. */
-  readonly systemReset: () => void;
+  readonly requestReset: () => void;
 }
 
 /**
@@ -62,8 +62,8 @@ export class Ps2Controller {
 
   readonly #keyboardInterrupt: InterruptLine;
   readonly #mouseInterrupt: InterruptLine;
-  readonly #a20: (open: boolean) => void;
-  readonly #systemReset: () => void;
+  readonly #setA20: (open: boolean) => void;
+  readonly #requestReset: () => void;
 
   readonly #memory: Uint8Array = new Uint8Array(32);
   #outputPort = OUTPUT_IDLE;
@@ -85,8 +85,8 @@ export class Ps2Controller {
   constructor(options: Ps2ControllerOptions) {
     this.#keyboardInterrupt = options.keyboardInterrupt;
     this.#mouseInterrupt = options.mouseInterrupt;
-    this.#a20 = options.a20;
-    this.#systemReset = options.systemReset;
+    this.#setA20 = options.setA20;
+    this.#requestReset = options.requestReset;
     this.keyboard = new Ps2Keyboard(options.clock, () => this.#fill());
     this.mouse = new Ps2Mouse(() => this.#fill());
     this.#config = CONFIG_KEYBOARD_INTERRUPT | CONFIG_MOUSE_INTERRUPT;
@@ -265,12 +265,12 @@ export class Ps2Controller {
   #drive(port: number): void {
     const changed = this.#outputPort ^ port;
     this.#outputPort = port | OUTPUT_NO_RESET;
-    if ((changed & OUTPUT_A20) !== 0) this.#a20((port & OUTPUT_A20) !== 0);
-    if ((port & OUTPUT_NO_RESET) === 0) this.#systemReset();
+    if ((changed & OUTPUT_A20) !== 0) this.#setA20((port & OUTPUT_A20) !== 0);
+    if ((port & OUTPUT_NO_RESET) === 0) this.#requestReset();
   }
 
   /** F0h-FFh pull those of output lines 3-0 low for some microseconds whose bit is 0. Only the reset line minds. */
   #pulse(command: number): void {
-    if ((command & OUTPUT_NO_RESET) === 0) this.#systemReset();
+    if ((command & OUTPUT_NO_RESET) === 0) this.#requestReset();
   }
 }

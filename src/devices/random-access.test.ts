@@ -80,8 +80,8 @@ const SUBJECTS: Readonly<Record<string, (clock: ManualClock) => Subject>> = {
       clock,
       keyboardInterrupt: line,
       mouseInterrupt: line,
-      a20: (open) => expect(typeof open).toBe('boolean'),
-      systemReset: () => ps2.reset(),
+      setA20: (open) => expect(typeof open).toBe('boolean'),
+      requestReset: () => ps2.reset(),
     });
     const outside = (random: Random): void => {
       if (random.below(2) === 0) ps2.keyboard.press(random.pick(KEY_NAMES));
