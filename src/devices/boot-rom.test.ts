@@ -22,7 +22,7 @@ for (const length of [0, 1, 4095, 4097, 16 * MiB + 1, 16 * MiB + 4096]) {
 for (const length of [4096, 8192, 256 * 1024, 16 * MiB]) {
   test(`a ROM of ${length} bytes ends at 4 GiB, r-x, with the image in it`, () => {
     const memory = makeMemory();
-    const image = Uint8Array.from({ length }, (_, i) => i * 7);
+    const image = new Uint8Array(length).map((_, i) => i * 7);
     const { segment } = new BootRom({ memory, image });
     expect([...memory]).toEqual([
       expect.objectContaining({ segment, gpa: 4 * GiB - length, length, end: 4 * GiB, offset: 0, prot: 'r-x' }),
