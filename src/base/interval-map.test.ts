@@ -142,7 +142,12 @@ describe(`random edits, seed ${seed}`, () => {
   // Filling, then emptying, so that nodes split and join at every height; and a walk at a steady size.
   test.each([
     { name: 'few numbers, many collisions', space: 60, steps: 4000, inserts: () => 0.5 },
-    { name: 'a tree of three levels', space: 40_000, steps: 6000, inserts: (step: number) => (step < 3500 ? 0.95 : 0.05) },
+    {
+      name: 'a tree of three levels',
+      space: 40_000,
+      steps: 6000,
+      inserts: (step: number) => (step < 3500 ? 0.95 : 0.05),
+    },
   ])('agree with a sorted array: $name', ({ space, steps, inserts }) => {
     const random = randomOf(seed);
     const below = (limit: number): number => Math.floor(random() * limit);

@@ -77,7 +77,12 @@ describe('createSegment: every row of the reference, 1.2', () => {
     const memory = new GuestMemory({ store, addressBits: 32 });
     memory.createSegment(RAM);
     const used = store.used;
-    for (const bad of [{ ...RAM, name: '' }, { ...RAM, name: 'x', length: 1 }, RAM, { ...RAM, name: 'x', length: 2 ** 40 }]) {
+    for (const bad of [
+      { ...RAM, name: '' },
+      { ...RAM, name: 'x', length: 1 },
+      RAM,
+      { ...RAM, name: 'x', length: 2 ** 40 },
+    ]) {
       refusal(() => memory.createSegment(bad));
     }
     expect([[...memory.segments()].map(({ name }) => name), store.used]).toEqual([['ram'], used]);
@@ -86,9 +91,12 @@ describe('createSegment: every row of the reference, 1.2', () => {
 });
 
 describe('names: the reference, 2.1 and 2.6', () => {
-  test.each(['a', 'ram', 'bootrom', 'fifteen-bytes-x', 'b.c', '.hidden', 'ROM 0', 'spéicher', '記憶'])('%j is one', (name) => {
-    expect(memoryOf().createSegment({ ...RAM, name }).name).toBe(name);
-  });
+  test.each(['a', 'ram', 'bootrom', 'fifteen-bytes-x', 'b.c', '.hidden', 'ROM 0', 'spéicher', '記憶'])(
+    '%j is one',
+    (name) => {
+      expect(memoryOf().createSegment({ ...RAM, name }).name).toBe(name);
+    },
+  );
 
   test.each([
     ['empty', ''],
