@@ -17,18 +17,19 @@ const FANOUT = 32;
  * A node of the B+-tree. `starts[i]` is exactly the lowest start below `items[i]`, so that a search needs to look
  * into one child only.
  */
-interface Node<Value> {
-  readonly leaf: boolean;
-  starts: number[];
-  items: (Interval<Value> | Node<Value>)[];
+interface Leaf<Value> {
+  readonly leaf: true;
+  readonly starts: number[];
+  readonly items: Interval<Value>[];
 }
 
-type Leaf<Value> = Node<Value> & { items: Interval<Value>[] };
-type Branch<Value> = Node<Value> & { items: Node<Value>[] };
-
-function isLeaf<Value>(node: Node<Value>): node is Leaf<Value> {
-  return node.leaf;
+interface Branch<Value> {
+  readonly leaf: false;
+  readonly starts: number[];
+  readonly items: Node<Value>[];
 }
+
+type Node<Value> = Leaf<Value> | Branch<Value>;
 
 function emptyLeaf<Value>(): Node<Value> {
   return { leaf: true, starts: [], items: [] };
@@ -40,7 +41,7 @@ function floorIndex(starts: readonly number[], address: number): number {
   let high = starts.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((starts[middle] as number) <= address) low = middle + 1;
+    if (starts[middle]! <= address) low = middle + 1;
     else high = middle;
   }
   return low - 1;
@@ -48,17 +49,17 @@ function floorIndex(starts: readonly number[], address: number): number {
 
 function lowest<Value>(node: Node<Value>): Interval<Value> | undefined {
   let below = node;
-  while (!isLeaf(below)) below = (below as Branch<Value>).items[0] as Node<Value>;
+  while (!below.leaf) below = below.items[0]!;
   return below.items[0];
 }
 
 /** The entry with the highest start that is not above `address`. */
 function floor<Value>(root: Node<Value>, address: number): Interval<Value> | undefined {
   let node = root;
-  while (!isLeaf(node)) {
+  while (!node.leaf) {
     const index = floorIndex(node.starts, address);
     if (index < 0) return undefined;
-    node = (node as Branch<Value>).items[index] as Node<Value>;
+    node = node.items[index]!;
   }
   return node.items[floorIndex(node.starts, address)];
 }
@@ -66,36 +67,39 @@ function floor<Value>(root: Node<Value>, address: number): Interval<Value> | und
 /** The entry with the lowest start that is not below `address`. */
 function ceiling<Value>(node: Node<Value>, address: number): Interval<Value> | undefined {
   const index = floorIndex(node.starts, address);
-  if (isLeaf(node)) return node.starts[index] === address ? node.items[index] : node.items[index + 1];
-  const { items } = node as Branch<Value>;
-  const found = index < 0 ? undefined : ceiling(items[index] as Node<Value>, address);
-  const next = items[index + 1];
+  if (node.leaf) return node.starts[index] === address ? node.items[index] : node.items[index + 1];
+  const found = index < 0 ? undefined : ceiling(node.items[index]!, address);
+  const next = node.items[index + 1];
   return found ?? (next === undefined ? undefined : lowest(next));
 }
 
 /** Cuts the upper half off a node that has grown too large. */
-function split<Value>(node: Node<Value>): Node<Value> {
+function split<Value>(node: Node<Value>): Node<Value> | undefined {
+  if (node.starts.length <= FANOUT) return undefined;
   const half = node.starts.length >>> 1;
-  return { leaf: node.leaf, starts: node.starts.splice(half), items: node.items.splice(half) };
+  const starts = node.starts.splice(half);
+  return node.leaf
+    ? { leaf: true, starts, items: node.items.splice(half) }
+    : { leaf: false, starts, items: node.items.splice(half) };
 }
 
 /** Adds below `node`; returns the new right neighbour that `node` had to split off, if any. */
 function insertBelow<Value>(node: Node<Value>, entry: Interval<Value>): Node<Value> | undefined {
   const index = floorIndex(node.starts, entry.start);
-  if (isLeaf(node)) {
+  if (node.leaf) {
     node.starts.splice(index + 1, 0, entry.start);
     node.items.splice(index + 1, 0, entry);
-  } else {
-    const at = Math.max(index, 0);
-    const child = (node as Branch<Value>).items[at] as Node<Value>;
-    const sibling = insertBelow(child, entry);
-    node.starts[at] = child.starts[0] as number;
-    if (sibling !== undefined) {
-      node.starts.splice(at + 1, 0, sibling.starts[0] as number);
-      node.items.splice(at + 1, 0, sibling);
-    }
+    return split(node);
   }
-  return node.starts.length > FANOUT ? split(node) : undefined;
+  const at = Math.max(index, 0);
+  const child = node.items[at]!;
+  const sibling = insertBelow(child, entry);
+  node.starts[at] = child.starts[0]!;
+  if (sibling !== undefined) {
+    node.starts.splice(at + 1, 0, sibling.starts[0]!);
+    node.items.splice(at + 1, 0, sibling);
+  }
+  return split(node);
 }
 
 /** Joins child `index` with its right neighbour when both fit into three quarters of a node: room to grow stays. */
@@ -105,7 +109,8 @@ function joinWithNext<Value>(branch: Branch<Value>, index: number): void {
   if (left === undefined || right === undefined) return;
   if (left.starts.length + right.starts.length > FANOUT * 0.75) return;
   left.starts.push(...right.starts);
-  left.items.push(...right.items);
+  if (left.leaf && right.leaf) left.items.push(...right.items);
+  if (!left.leaf && !right.leaf) left.items.push(...right.items);
   branch.starts.splice(index + 1, 1);
   branch.items.splice(index + 1, 1);
 }
@@ -113,22 +118,21 @@ function joinWithNext<Value>(branch: Branch<Value>, index: number): void {
 /** Removes the entry that starts at `start` below `node`; it is known to be there. */
 function removeBelow<Value>(node: Node<Value>, start: number): void {
   const index = floorIndex(node.starts, start);
-  if (isLeaf(node)) {
+  if (node.leaf) {
     node.starts.splice(index, 1);
     node.items.splice(index, 1);
     return;
   }
-  const branch = node as Branch<Value>;
-  const child = branch.items[index] as Node<Value>;
+  const child = node.items[index]!;
   removeBelow(child, start);
   if (child.starts.length === 0) {
-    branch.starts.splice(index, 1);
-    branch.items.splice(index, 1);
+    node.starts.splice(index, 1);
+    node.items.splice(index, 1);
     return;
   }
-  branch.starts[index] = child.starts[0] as number;
-  joinWithNext(branch, index);
-  if (index > 0) joinWithNext(branch, index - 1);
+  node.starts[index] = child.starts[0]!;
+  joinWithNext(node, index);
+  if (index > 0) joinWithNext(node, index - 1);
 }
 
 /**
@@ -211,12 +215,11 @@ export class IntervalMap<Value> {
 
   #grow(sibling: Node<Value>): void {
     const left = this.#root;
-    const starts = [left.starts[0] as number, sibling.starts[0] as number];
-    this.#root = { leaf: false, starts, items: [left, sibling] };
+    this.#root = { leaf: false, starts: [left.starts[0]!, sibling.starts[0]!], items: [left, sibling] };
   }
 
   #shrink(): void {
-    while (!this.#root.leaf && this.#root.items.length === 1) this.#root = this.#root.items[0] as Node<Value>;
+    while (!this.#root.leaf && this.#root.items.length === 1) this.#root = this.#root.items[0]!;
     if (this.#root.items.length === 0) this.#root = emptyLeaf();
   }
 }

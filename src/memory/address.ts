@@ -25,9 +25,13 @@ const ADDRESSES = 2 ** MOST_ADDRESS_BITS;
  */
 export function gpa(value: number | bigint): Gpa {
   const number = Number(value);
-  if (Number.isInteger(number) && number >= 0 && number < ADDRESSES) return number as Gpa;
+  if (isGpa(number)) return number;
   const shown = typeof value === 'bigint' ? `0x${value.toString(16)}` : hex(value);
   throw new MemoryError('EINVAL', `${shown} is not a guest-physical address below 2^52`, { value: shown });
+}
+
+function isGpa(value: number): value is Gpa {
+  return Number.isInteger(value) && value >= 0 && value < ADDRESSES;
 }
 
 export function isPageAligned(value: number): boolean {

@@ -62,7 +62,7 @@ class SegmentDirtyLog implements DirtyLog {
     if (!this.running) throw this.#refusal('EINVAL', 'is not running');
     const pages: number[] = [];
     for (let index = 0; index < this.#dirty.length; index++) {
-      takeBits(this.#dirty[index] as number, index * 32, pages);
+      takeBits(this.#dirty[index]!, index * 32, pages);
       this.#dirty[index] = 0;
     }
     this.#logs.cleaned(this.#record, pages);
@@ -74,7 +74,7 @@ class SegmentDirtyLog implements DirtyLog {
   }
 
   mark(page: number): void {
-    this.#dirty[page >>> 5] = (this.#dirty[page >>> 5] as number) | (1 << (page & 31));
+    this.#dirty[page >>> 5] = this.#dirty[page >>> 5]! | (1 << (page & 31));
   }
 
   #refusal(code: 'EBUSY' | 'EINVAL', state: string): MemoryError {

@@ -1,10 +1,11 @@
 import { assert } from '../base/assert.ts';
-import { PAGE_SIZE } from '../base/units.ts';
+import { PAGE_SHIFT, PAGE_SIZE } from '../base/units.ts';
 import type { MappingRecord } from './mapping.ts';
 import type { Extent, Store } from './store.ts';
 
 /** Guest-physical bytes under one leaf, pages in it, bytes of its table. */
-const LEAF_SPAN = 2 ** 21;
+const LEAF_BITS = 21;
+const LEAF_SPAN = 2 ** LEAF_BITS;
 const LEAF_PAGES = 512;
 const LEAF_BYTES = LEAF_PAGES * 8;
 
@@ -12,6 +13,10 @@ const LEAF_BYTES = LEAF_PAGES * 8;
 const DIRECTORY_BITS = 40;
 
 const NO_PAGES: (MappingRecord | undefined)[] = Array.from({ length: LEAF_PAGES }, () => undefined);
+
+/** Leaves that one chunk of the JavaScript directory holds: 2 GiB of guest-physical space. */
+const CHUNK_BITS = 10;
+const CHUNK_LEAVES = 2 ** CHUNK_BITS;
 
 /** 2 MiB of guest-physical space. */
 interface Leaf {
@@ -25,6 +30,8 @@ interface Leaf {
   readonly words: Uint32Array;
 }
 
+const NO_LEAVES: (Leaf | undefined)[] = Array.from({ length: CHUNK_LEAVES }, () => undefined);
+
 /**
  * The map as the data path wants it: per page, where its bytes are and one word of flags. Derived from the mappings, and
  * kept up with each edit at a cost of the pages that the edit moves.
@@ -33,15 +40,15 @@ interface Leaf {
  *     leaf       512 times two u32: store address of the page, flags
  *
  * Both lie in the store, so an engine in WebAssembly reads them itself. Beside them JavaScript keeps, per page, the
- * mapping: three dependent loads and no search, however many mappings there are.
+ * mapping: a few dependent loads and no search, however many mappings there are.
  */
 export class FlatView implements Disposable {
   readonly #store: Store;
   readonly #directory: Extent;
   readonly #words: Uint32Array;
-  /** Leaves by 2 MiB index, as long as the highest index in use asks for. */
-  readonly #leaves: (Leaf | undefined)[] = [];
-  /** Leaves of indexes that the directory has no word for. */
+  /** Leaves below 2^40, in chunks, so that a lone mapping far up costs one chunk. Chunks without a leaf are `NO_LEAVES`. */
+  readonly #chunks: (Leaf | undefined)[][];
+  /** Leaves above, by index. */
   readonly #sparse: Map<number, Leaf> = new Map();
   /** Leaves without a place. They are kept for the next move, at most as many as were once in use. */
   readonly #pool: Leaf[] = [];
@@ -49,8 +56,9 @@ export class FlatView implements Disposable {
   /** Throws MemoryError ENOMEM when the store has no room for the directory. */
   constructor(store: Store, addressBits: number) {
     this.#store = store;
-    this.#directory = store.allocateTable(4 * 2 ** (Math.min(addressBits, DIRECTORY_BITS) - 21));
+    this.#directory = store.allocateTable(4 * 2 ** (Math.min(addressBits, DIRECTORY_BITS) - LEAF_BITS));
     this.#words = words(this.#directory);
+    this.#chunks = Array.from({ length: this.#words.length >>> CHUNK_BITS }, () => NO_LEAVES);
   }
 
   /** Store address of the directory. */
@@ -65,27 +73,86 @@ export class FlatView implements Disposable {
 
   /** The mapping at an address. The hottest question of all: it neither allocates nor searches. */
   mappingAt(gpa: number): MappingRecord | undefined {
-    const index = Math.floor(gpa / LEAF_SPAN);
-    const leaf = index < this.#leaves.length ? this.#leaves[index] : this.#sparse.get(index);
-    if (leaf === undefined) return undefined;
-    // `>>>` takes the low 32 bits of any address below 2^53, which hold the page's index in its leaf.
-    return leaf.whole ?? leaf.pages[(gpa >>> 12) & 511];
+    const leaf = this.#leaf(Math.floor(gpa / LEAF_SPAN));
+    return leaf === undefined ? undefined : (leaf.whole ?? leaf.pages[pageInLeaf(gpa)]);
   }
 
   /** The flag word at an address; 0 where nothing is mapped. */
   flagsAt(gpa: number): number {
-    return this.#leaf(Math.floor(gpa / LEAF_SPAN))?.words[((gpa >>> 12) & 511) * 2 + 1] ?? 0;
+    return this.#leaf(Math.floor(gpa / LEAF_SPAN))?.words[pageInLeaf(gpa) * 2 + 1] ?? 0;
   }
 
   /** Store address of the byte at an address; 0 where nothing is mapped. */
   addressAt(gpa: number): number {
-    if (this.flagsAt(gpa) === 0) return 0;
-    const page = this.#leaf(Math.floor(gpa / LEAF_SPAN))?.words[((gpa >>> 12) & 511) * 2] ?? 0;
-    return page + (gpa % PAGE_SIZE);
+    const page = this.#leaf(Math.floor(gpa / LEAF_SPAN))?.words[pageInLeaf(gpa) * 2] ?? 0;
+    return page === 0 ? 0 : page + (gpa % PAGE_SIZE);
   }
 
-  /** Makes sure that `place` of all of these cannot fail. They ascend. Throws MemoryError ENOMEM. */
+  /** Makes sure that `place` of all of these cannot fail. They ascend. Throws MemoryError ENOMEM, and has taken nothing. */
   reserve(mappings: readonly MappingRecord[]): void {
+    const missing = this.#missingLeaves(mappings);
+    const before = this.#pool.length;
+    try {
+      while (this.#pool.length < missing) this.#pool.push(newLeaf(this.#store));
+    } catch (error) {
+      for (const leaf of this.#pool.splice(before)) this.#store.free(leaf.table);
+      throw error;
+    }
+  }
+
+  /** Shows a mapping where nothing is. `reserve` has made room. */
+  place(mapping: MappingRecord): void {
+    const last = lastLeaf(mapping);
+    for (let index = firstLeaf(mapping); index <= last; index++) {
+      const leaf = this.#leaf(index) ?? this.#takeLeaf(index);
+      fillMapping(leaf, mapping, startIn(index, mapping), endIn(index, mapping));
+      fillWords(leaf, mapping, index);
+    }
+  }
+
+  remove(mapping: MappingRecord): void {
+    const last = lastLeaf(mapping);
+    for (let index = firstLeaf(mapping); index <= last; index++) {
+      const leaf = this.#knownLeaf(index);
+      clear(leaf, startIn(index, mapping), endIn(index, mapping));
+      if (leaf.used === 0) this.#returnLeaf(index, leaf);
+    }
+  }
+
+  /** Writes the flag words of a mapping's pages anew, after its segment's page flags changed. */
+  refresh(mapping: MappingRecord): void {
+    const last = lastLeaf(mapping);
+    for (let index = firstLeaf(mapping); index <= last; index++) fillWords(this.#knownLeaf(index), mapping, index);
+  }
+
+  /** Writes the flag word of one mapped page. */
+  setFlags(gpa: number, flags: number): void {
+    this.#knownLeaf(Math.floor(gpa / LEAF_SPAN)).words[pageInLeaf(gpa) * 2 + 1] = flags;
+  }
+
+  [Symbol.dispose](): void {
+    const leaves = [...this.#chunks.flat(), ...this.#sparse.values(), ...this.#pool];
+    for (const leaf of leaves) if (leaf !== undefined) this.#store.free(leaf.table);
+    this.#chunks.fill(NO_LEAVES);
+    this.#sparse.clear();
+    this.#pool.length = 0;
+    this.#store.free(this.#directory);
+  }
+
+  #leaf(index: number): Leaf | undefined {
+    const chunk = this.#chunks[index >>> CHUNK_BITS];
+    return index < this.#words.length && chunk !== undefined
+      ? chunk[index & (CHUNK_LEAVES - 1)]
+      : this.#sparse.get(index);
+  }
+
+  #knownLeaf(index: number): Leaf {
+    const leaf = this.#leaf(index);
+    assert(leaf !== undefined, 'a mapped page has no leaf');
+    return leaf;
+  }
+
+  #missingLeaves(mappings: readonly MappingRecord[]): number {
     let missing = 0;
     let counted = -1;
     for (const mapping of mappings) {
@@ -95,86 +162,29 @@ export class FlatView implements Disposable {
       }
       counted = last;
     }
-    while (this.#pool.length < missing) this.#pool.push(newLeaf(this.#store));
+    return missing;
   }
 
-  /** Shows a mapping where nothing is. */
-  place(mapping: MappingRecord): void {
-    const last = lastLeaf(mapping);
-    for (let index = firstLeaf(mapping); index <= last; index++) {
-      const leaf = this.#leaf(index) ?? this.#newLeafAt(index);
-      const start = Math.max(0, (mapping.gpa - index * LEAF_SPAN) / PAGE_SIZE);
-      const end = Math.min(LEAF_PAGES, (mapping.end - index * LEAF_SPAN) / PAGE_SIZE);
-      fillMapping(leaf, mapping, start, end);
-      fillWords(leaf, mapping, start, end, index);
-    }
-  }
-
-  remove(mapping: MappingRecord): void {
-    const last = lastLeaf(mapping);
-    for (let index = firstLeaf(mapping); index <= last; index++) {
-      const leaf = this.#leaf(index);
-      assert(leaf !== undefined, 'a mapping has no leaf');
-      const start = Math.max(0, (mapping.gpa - index * LEAF_SPAN) / PAGE_SIZE);
-      const end = Math.min(LEAF_PAGES, (mapping.end - index * LEAF_SPAN) / PAGE_SIZE);
-      clear(leaf, start, end);
-      if (leaf.used === 0) this.#releaseLeaf(index, leaf);
-    }
-  }
-
-  /** Writes the flag words of a mapping's pages anew, after its segment's page flags changed. */
-  refresh(mapping: MappingRecord): void {
-    const last = lastLeaf(mapping);
-    for (let index = firstLeaf(mapping); index <= last; index++) {
-      const leaf = this.#leaf(index);
-      assert(leaf !== undefined, 'a mapping has no leaf');
-      const start = Math.max(0, (mapping.gpa - index * LEAF_SPAN) / PAGE_SIZE);
-      const end = Math.min(LEAF_PAGES, (mapping.end - index * LEAF_SPAN) / PAGE_SIZE);
-      fillWords(leaf, mapping, start, end, index);
-    }
-  }
-
-  /** Writes the flag word of one mapped page. */
-  setFlags(gpa: number, flags: number): void {
-    const leaf = this.#leaf(Math.floor(gpa / LEAF_SPAN));
-    assert(leaf !== undefined, 'a mapped page has no leaf');
-    leaf.words[((gpa >>> 12) & 511) * 2 + 1] = flags;
-  }
-
-  [Symbol.dispose](): void {
-    for (const leaf of this.#leaves) if (leaf !== undefined) this.#store.free(leaf.table);
-    for (const leaf of this.#sparse.values()) this.#store.free(leaf.table);
-    for (const leaf of this.#pool) this.#store.free(leaf.table);
-    this.#leaves.length = 0;
-    this.#sparse.clear();
-    this.#pool.length = 0;
-    this.#store.free(this.#directory);
-  }
-
-  #leaf(index: number): Leaf | undefined {
-    return index < this.#leaves.length ? this.#leaves[index] : this.#sparse.get(index);
-  }
-
-  #newLeafAt(index: number): Leaf {
-    const leaf = this.#pool.pop() ?? newLeaf(this.#store);
-    if (index >= this.#words.length) {
-      this.#sparse.set(index, leaf);
-      return leaf;
-    }
-    while (this.#leaves.length <= index) this.#leaves.push(undefined);
-    this.#leaves[index] = leaf;
-    this.#words[index] = leaf.table.address;
+  #takeLeaf(index: number): Leaf {
+    const leaf = this.#pool.pop();
+    assert(leaf !== undefined, 'the flat view was not reserved');
+    this.#setLeaf(index, leaf);
     return leaf;
   }
 
-  #releaseLeaf(index: number, leaf: Leaf): void {
+  #returnLeaf(index: number, leaf: Leaf): void {
+    this.#setLeaf(index, undefined);
     this.#pool.push(leaf);
-    if (index >= this.#words.length) {
-      this.#sparse.delete(index);
-      return;
-    }
-    this.#leaves[index] = undefined;
-    this.#words[index] = 0;
+  }
+
+  #setLeaf(index: number, leaf: Leaf | undefined): void {
+    if (index < this.#words.length) {
+      const chunk = index >>> CHUNK_BITS;
+      if (this.#chunks[chunk] === NO_LEAVES) this.#chunks[chunk] = NO_LEAVES.slice();
+      this.#chunks[chunk]![index & (CHUNK_LEAVES - 1)] = leaf;
+      this.#words[index] = leaf?.table.address ?? 0;
+    } else if (leaf === undefined) this.#sparse.delete(index);
+    else this.#sparse.set(index, leaf);
   }
 }
 
@@ -195,6 +205,20 @@ function lastLeaf(mapping: MappingRecord): number {
   return Math.floor((mapping.end - 1) / LEAF_SPAN);
 }
 
+/** `>>>` takes the low 32 bits of any number below 2^53; the page's index within its leaf is among them. */
+function pageInLeaf(gpa: number): number {
+  return (gpa >>> PAGE_SHIFT) & (LEAF_PAGES - 1);
+}
+
+/** The first page of leaf `index` that a mapping covers, and the first behind. */
+function startIn(index: number, mapping: MappingRecord): number {
+  return Math.max(0, (mapping.gpa - index * LEAF_SPAN) / PAGE_SIZE);
+}
+
+function endIn(index: number, mapping: MappingRecord): number {
+  return Math.min(LEAF_PAGES, (mapping.end - index * LEAF_SPAN) / PAGE_SIZE);
+}
+
 function fillMapping(leaf: Leaf, mapping: MappingRecord, start: number, end: number): void {
   leaf.used += end - start;
   if (end - start === LEAF_PAGES) {
@@ -205,15 +229,15 @@ function fillMapping(leaf: Leaf, mapping: MappingRecord, start: number, end: num
   leaf.pages.fill(mapping, start, end);
 }
 
-function fillWords(leaf: Leaf, mapping: MappingRecord, start: number, end: number, index: number): void {
+function fillWords(leaf: Leaf, mapping: MappingRecord, index: number): void {
   const { flags, segment } = mapping;
-  const { words } = leaf;
   const { pageFlags } = segment;
   const offset = mapping.offset + index * LEAF_SPAN - mapping.gpa;
-  for (let page = start; page < end; page++) {
+  const end = endIn(index, mapping);
+  for (let page = startIn(index, mapping); page < end; page++) {
     const pageOffset = offset + page * PAGE_SIZE;
-    words[page * 2] = segment.address + pageOffset;
-    words[page * 2 + 1] = pageFlags === undefined ? flags : flags | (pageFlags[pageOffset / PAGE_SIZE] as number);
+    leaf.words[page * 2] = segment.address + pageOffset;
+    leaf.words[page * 2 + 1] = pageFlags === undefined ? flags : flags | pageFlags[pageOffset / PAGE_SIZE]!;
   }
 }
 

@@ -1,12 +1,14 @@
 import { hex } from '../base/hex.ts';
 import { IntervalMap } from '../base/interval-map.ts';
-import { isExactRange, isPageAligned, LEAST_ADDRESS_BITS, MOST_ADDRESS_BITS } from './address.ts';
+import { gpa as gpaOf, isExactRange, isPageAligned, LEAST_ADDRESS_BITS, MOST_ADDRESS_BITS } from './address.ts';
 import type { Gpa, Range } from './address.ts';
 import { CodeTracker } from './code-tracker.ts';
 import type { CodeListener } from './code-tracker.ts';
 import { DirtyLogs } from './dirty-log.ts';
 import type { DirtyLog } from './dirty-log.ts';
 import { FlatView } from './flat-view.ts';
+import { IommuDomain } from './iommu-domain.ts';
+import type { IommuTable } from './iommu-domain.ts';
 import type { Mapping, MappingRecord } from './mapping.ts';
 import { MemoryError } from './memory-error.ts';
 import { Observers } from './observers.ts';
@@ -47,6 +49,7 @@ export class GuestMemory implements Disposable {
   readonly #states: PageStates;
   readonly #code: CodeTracker;
   readonly #dirtyLogs: DirtyLogs;
+  #iommu: IommuDomain | undefined;
   #nextSegmentId = 0;
   /** What is under way, in the words of the error that another edit gets meanwhile. */
   #busy: string | undefined;
@@ -135,7 +138,7 @@ export class GuestMemory implements Disposable {
       const transaction = new Transaction(this.#edited);
       try {
         const result = body(transaction);
-        this.#commit(transaction);
+        this.#commit(transaction.removed, transaction.added);
         return result;
       } finally {
         transaction.close();
@@ -175,8 +178,16 @@ export class GuestMemory implements Disposable {
     return this.flat.mappingAt(gpa) ?? this.#nothing();
   }
 
+  /** Whether this very mapping, not just one like it, is in the map. False for all once guest memory has ended. */
   isMapped(mapping: Mapping): boolean {
     return this.#mappings.at(mapping.gpa)?.value === mapping;
+  }
+
+  /** The first address behind all sysmem; 0 when none is mapped. Devmem, such as a ROM below 4 GiB, does not count. */
+  get sysmemEnd(): number {
+    let end = 0;
+    for (const mapping of this) if (mapping.segment.kind === 'sysmem') end = mapping.end;
+    return end;
   }
 
   /** Every mapping that has a byte in common with the range, ascending; like the iterator in every other way. */
@@ -217,7 +228,7 @@ export class GuestMemory implements Disposable {
   read(gpa: Gpa, target: Uint8Array): boolean {
     if (!this.#allows(gpa, target.length, PAGE_FLAG.READ)) return false;
     for (let done = 0; done < target.length;) {
-      const mapping = this.flat.mappingAt(gpa + done) as MappingRecord;
+      const mapping = this.flat.mappingAt(gpa + done)!;
       const length = Math.min(target.length - done, mapping.end - gpa - done);
       copy(mapping.segment.bytes, gpa + done - mapping.gpa + mapping.offset, target, done, length);
       done += length;
@@ -229,7 +240,7 @@ export class GuestMemory implements Disposable {
   write(gpa: Gpa, source: Uint8Array): boolean {
     if (!this.#allows(gpa, source.length, PAGE_FLAG.WRITE)) return false;
     for (let done = 0; done < source.length;) {
-      const mapping = this.flat.mappingAt(gpa + done) as MappingRecord;
+      const mapping = this.flat.mappingAt(gpa + done)!;
       const length = Math.min(source.length - done, mapping.end - gpa - done);
       const offset = gpa + done - mapping.gpa + mapping.offset;
       this.#states.beforeWrite(mapping.segment, offset, length);
@@ -243,13 +254,13 @@ export class GuestMemory implements Disposable {
 
   /** The slow path of a store to a page whose flags say "tell someone first". Afterwards the store may go ahead. */
   beforeWrite(gpa: Gpa): void {
-    const mapping = this.flat.mappingAt(gpa);
+    const mapping = this.flat.mappingAt(gpa) ?? this.#nothing();
     if (mapping !== undefined) this.#states.beforeWrite(mapping.segment, gpa - mapping.gpa + mapping.offset, 1);
   }
 
   /** An engine has decoded code from this page: the next write to it, through any alias, is told to code listeners. */
   markCode(gpa: Gpa): void {
-    const mapping = this.flat.mappingAt(gpa);
+    const mapping = this.flat.mappingAt(gpa) ?? this.#nothing();
     if (mapping !== undefined) this.#code.mark(mapping.segment, pageOf(gpa - mapping.gpa + mapping.offset));
   }
 
@@ -264,14 +275,29 @@ export class GuestMemory implements Disposable {
     return this.#dirtyLogs.log(checkSegment(segment, this.#edited));
   }
 
+  /**
+   * Puts wired sysmem into the reach of passed-through devices; see `IommuDomain`. EBUSY while there is a domain. What
+   * the table throws comes out as it is, and nothing is claimed then.
+   */
+  iommuDomain(table: IommuTable): IommuDomain {
+    this.#checkIdle();
+    if (this.#iommu !== undefined) throw new MemoryError('EBUSY', 'this guest memory has an IOMMU domain already');
+    this.#iommu = new IommuDomain(
+      table,
+      (observer) => this.observe(observer),
+      () => (this.#iommu = undefined),
+    );
+    return this.#iommu;
+  }
+
   // Lifecycle
 
-  /** As the machine's reset: devmem leaves the map, sysmem stays, IOMMU flags go. Segments keep their bytes. */
+  /** As the machine's reset: devmem leaves the map, sysmem stays, the IOMMU domain ends. Segments keep their bytes. */
   reset(): void {
     this.edit((edit) => {
       for (const mapping of this) if (mapping.segment.kind === 'devmem') edit.unmap(mapping);
     });
-    for (const { value } of this.#mappings) value.iommu = false;
+    this.#iommu?.[Symbol.dispose]();
   }
 
   /** Ends everything. Observers are told of all that goes; what they throw comes out after the end. */
@@ -284,6 +310,7 @@ export class GuestMemory implements Disposable {
       removed.length > 0 ? this.#observers.tellEnd({ removed, added: [] }) : [],
     );
     this.#observers.clear();
+    this.#iommu = undefined;
     for (const segment of this.#segmentsById.values()) this.#store.free(this.#detach(segment));
     this.flat[Symbol.dispose]();
     this.#destroyed = true;
@@ -292,13 +319,12 @@ export class GuestMemory implements Disposable {
 
   // How it works
 
-  #ownSegment(segment: Segment): SegmentRecord | undefined {
-    const own = this.#segmentsById.get(segment.id);
+  #ownSegment(segment: Segment | undefined): SegmentRecord | undefined {
+    const own = segment === undefined ? undefined : this.#segmentsById.get(segment.id);
     return own === segment ? own : undefined;
   }
 
-  #commit(transaction: Transaction): void {
-    const { removed, added } = transaction.close();
+  #commit(removed: readonly MappingRecord[], added: readonly MappingRecord[]): void {
     if (removed.length === 0 && added.length === 0) return;
     this.flat.reserve(added);
     this.#apply(removed, added);
@@ -376,7 +402,7 @@ export class GuestMemory implements Disposable {
 }
 
 function rangeOf(start: number, end: number): Range {
-  return { start: start as Gpa, end, length: end - start };
+  return { start: gpaOf(start), end, length: end - start };
 }
 
 function checkAddressBits(bits: number): void {
@@ -384,10 +410,10 @@ function checkAddressBits(bits: number): void {
   throw new MemoryError('EINVAL', `guest-physical addresses have 32 to 52 bits, not ${bits}`, { addressBits: bits });
 }
 
-function checkKind(kind: unknown): void {
-  if (SEGMENT_KINDS.includes(kind as SegmentKind)) return;
-  throw new MemoryError('EINVAL', `segments are of kind ${SEGMENT_KINDS.join(' or ')}, not ${String(kind)}`, {
-    kind: String(kind),
+function checkKind(kind: string): void {
+  if (SEGMENT_KINDS.includes(kind)) return;
+  throw new MemoryError('EINVAL', `segments are of kind ${SEGMENT_KINDS.join(' or ')}, not ${kind}`, {
+    kind,
   });
 }
 

@@ -28,25 +28,25 @@ export class PageStates {
   }
 
   has(segment: SegmentRecord, page: number, flag: number): boolean {
-    return segment.pageFlags !== undefined && ((segment.pageFlags[page] as number) & flag) !== 0;
+    return segment.pageFlags !== undefined && (segment.pageFlags[page]! & flag) !== 0;
   }
 
   raise(segment: SegmentRecord, page: number, flag: number): void {
     segment.pageFlags ??= new Uint16Array(segment.length / PAGE_SIZE);
-    segment.pageFlags[page] = (segment.pageFlags[page] as number) | flag;
+    segment.pageFlags[page] = segment.pageFlags[page]! | flag;
     this.#show(segment, page);
   }
 
   lower(segment: SegmentRecord, page: number, flag: number): void {
     if (segment.pageFlags === undefined) return;
-    segment.pageFlags[page] = (segment.pageFlags[page] as number) & ~flag;
+    segment.pageFlags[page] = segment.pageFlags[page]! & ~flag;
     this.#show(segment, page);
   }
 
   raiseAll(segment: SegmentRecord, flag: number): void {
     segment.pageFlags ??= new Uint16Array(segment.length / PAGE_SIZE);
     for (let page = 0; page < segment.pageFlags.length; page++) {
-      segment.pageFlags[page] = (segment.pageFlags[page] as number) | flag;
+      segment.pageFlags[page] = segment.pageFlags[page]! | flag;
     }
     for (const mapping of segment.placements.all()) this.#flat.refresh(mapping);
   }
@@ -54,7 +54,7 @@ export class PageStates {
   lowerAll(segment: SegmentRecord, flag: number): void {
     const { pageFlags } = segment;
     if (pageFlags === undefined) return;
-    for (let page = 0; page < pageFlags.length; page++) pageFlags[page] = (pageFlags[page] as number) & ~flag;
+    for (let page = 0; page < pageFlags.length; page++) pageFlags[page] = pageFlags[page]! & ~flag;
     for (const mapping of segment.placements.all()) this.#flat.refresh(mapping);
   }
 
@@ -63,7 +63,7 @@ export class PageStates {
     if (segment.pageFlags === undefined || length === 0) return;
     const last = Math.floor((offset + length - 1) / PAGE_SIZE);
     for (let page = Math.floor(offset / PAGE_SIZE); page <= last; page++) {
-      const flags = segment.pageFlags[page] as number;
+      const flags = segment.pageFlags[page]!;
       if ((flags & TELL_BEFORE_WRITE) !== 0) this.#tell(segment, page, flags);
     }
   }

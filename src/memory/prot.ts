@@ -16,7 +16,7 @@ export const PROT_FLAGS: Readonly<Record<Prot, number>> = {
   rwx: READ | WRITE | EXECUTE,
 };
 
-export const PROTS: readonly Prot[] = Object.keys(PROT_FLAGS) as Prot[];
+export const PROTS: readonly Prot[] = Object.keys(PROT_FLAGS).filter(isProt);
 
 export function isProt(value: unknown): value is Prot {
   return typeof value === 'string' && Object.hasOwn(PROT_FLAGS, value);

@@ -30,7 +30,7 @@ export function checkSegmentName(name: unknown): void {
 function utf8Length(text: string): number {
   let length = 0;
   for (const character of text) {
-    const code = character.codePointAt(0) as number;
+    const code = character.codePointAt(0)!;
     length += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x1_0000 ? 3 : 4;
   }
   return length;

@@ -8,7 +8,7 @@ import type { Extent } from './store.ts';
 /** `sysmem` is RAM: it stays mapped over a reset, and devices that do DMA may see it. `devmem` belongs to a device. */
 export type SegmentKind = 'sysmem' | 'devmem';
 
-export const SEGMENT_KINDS: readonly SegmentKind[] = ['sysmem', 'devmem'];
+export const SEGMENT_KINDS: readonly string[] = ['sysmem', 'devmem'] satisfies SegmentKind[];
 
 /** A named, zero-filled, page-multiple run of bytes. It exists whether or not the guest can see it. */
 export interface Segment {
@@ -104,5 +104,5 @@ export function copy(source: Uint8Array, from: number, target: Uint8Array, to: n
     target.set(source.subarray(from, from + length), to);
     return;
   }
-  for (let index = 0; index < length; index++) target[to + index] = source[from + index] as number;
+  for (let index = 0; index < length; index++) target[to + index] = source[from + index]!;
 }

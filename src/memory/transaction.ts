@@ -35,7 +35,7 @@ export interface Edit {
 export interface EditedMemory {
   readonly mappings: IntervalMap<MappingRecord>;
   readonly limit: number;
-  ownSegment(segment: Segment): SegmentRecord | undefined;
+  ownSegment(segment: Segment | undefined): SegmentRecord | undefined;
 }
 
 /** One edit of the map: the difference a commit is going to make. Nothing that can be observed changes before. */
@@ -66,11 +66,18 @@ export class Transaction implements Edit {
     else this.#removed.add(mapping);
   }
 
-  /** Ends the body and gives what it asks for, each by ascending GPA. */
-  close(): { removed: MappingRecord[]; added: MappingRecord[] } {
+  /** No more requests. A body that kept the edit for later finds it closed. */
+  close(): void {
     this.#open = false;
-    const added = [...this.#added].map((entry) => entry.value);
-    return { removed: [...this.#removed].sort((a, b) => a.gpa - b.gpa), added };
+  }
+
+  /** What was asked for, by ascending GPA. */
+  get removed(): MappingRecord[] {
+    return [...this.#removed].sort((a, b) => a.gpa - b.gpa);
+  }
+
+  get added(): MappingRecord[] {
+    return [...this.#added].map((entry) => entry.value);
   }
 
   #checkOpen(): void {
@@ -128,10 +135,10 @@ export function checkFlags(request: { wired?: boolean }): void {
   throw new MemoryError('EINVAL', 'the only flag a mapping can be asked for is `wired`, true or false', {});
 }
 
-export function checkSegment(segment: Segment, memory: Pick<EditedMemory, 'ownSegment'>): SegmentRecord {
+export function checkSegment(segment: Segment | undefined, memory: Pick<EditedMemory, 'ownSegment'>): SegmentRecord {
   const own = memory.ownSegment(segment);
   if (own !== undefined) return own;
-  const name = String((segment as Segment | undefined)?.name);
+  const name = String(segment?.name);
   throw new MemoryError('EINVAL', `segment ${name} is not one of this guest memory, or no longer`, { segment: name });
 }
 
