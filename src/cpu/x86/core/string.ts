@@ -302,7 +302,7 @@ function compareStrings(u: usize, withSource: bool): void {
       break;
     }
   } while (goesOn());
-  if (done != 0) subtract(lastLeft, lastRight, size);
+  if (done != 0 && !fault) subtract(lastLeft, lastRight, size);
   end();
 }
 
