@@ -6,7 +6,6 @@ import {
   MODE_LONG,
   STATE_ADDRESS_MASK,
   STATE_CR0,
-  STATE_CR2,
   STATE_CR3,
   STATE_CR4,
   STATE_EFER,
@@ -15,8 +14,8 @@ import {
   TLB_ENTRY_ADDEND_32,
   TLB_ENTRY_EXECUTE,
 } from './generated/layout';
-import { raiseError } from './fault';
-import { code_page } from './host';
+import { raisePageFault } from './fault';
+import { markCodePage } from './host';
 import {
   FLAT_CODE,
   FLAT_EXECUTE,
@@ -29,15 +28,7 @@ import {
   readTableEntry,
   throughA20,
 } from './physical';
-import {
-  dropWriteTags,
-  fillTlb,
-  RIGHT_EXECUTE,
-  RIGHT_GLOBAL,
-  RIGHT_LARGE,
-  RIGHT_WRITE,
-  tlbEntry,
-} from './tlb';
+import { dropWriteTags, fillTlb, RIGHT_EXECUTE, RIGHT_GLOBAL, RIGHT_LARGE, RIGHT_WRITE, tlbEntry } from './tlb';
 import { currentUser } from './privilege';
 import { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, EFER_NXE } from './control-bits';
 
@@ -91,8 +82,7 @@ function pageFault(linear: u64, access: u32, cause: u32): bool {
   if ((access & ACCESS_PEEK) != 0) return false;
   const noExecute = (load<u64>(STATE_CR4) & CR4_PAE) != 0 && (load<u64>(STATE_EFER) & EFER_NXE) != 0;
   const reported = access & (ACCESS_WRITE | ACCESS_USER | (noExecute ? ACCESS_FETCH : 0));
-  store<u64>(STATE_CR2, linear);
-  raiseError(14, cause | reported);
+  raisePageFault(linear, cause | reported);
   return false;
 }
 
@@ -167,7 +157,7 @@ function reserved64(): u64 {
 
 /** PAE paging (SDM volume 3, section 4.4): the PDPTEs were read and checked when CR3 was loaded. */
 function walkPae(linear: u64, access: u32): bool {
-  const pdpte = load<u64>(STATE_PDPTE + (<usize>((linear >> 30) & 3) << 3));
+  const pdpte = load<u64>(STATE_PDPTE + ((<u32>((linear >> 30) & 3)) << 3));
   if ((pdpte & ENTRY_PRESENT) == 0) return pageFault(linear, access, 0);
   return walk64(linear, access, pdpte, 2, ENTRY_WRITE | ENTRY_USER);
 }
@@ -181,7 +171,7 @@ function walk64(linear: u64, access: u32, parent: u64, level: u32, combined: u64
   const mask = load<u64>(STATE_ADDRESS_MASK) & ~(<u64>0xfff);
   let entry = parent;
   let depth: usize = 0;
-  for (; ; level--) {
+  while (true) {
     const shift = 12 + <u64>(level - 1) * 9;
     const address = (entry & mask) + (((linear >> shift) & 511) << 3);
     entry = readTableEntry(address, 8);
@@ -192,14 +182,16 @@ function walk64(linear: u64, access: u32, parent: u64, level: u32, combined: u64
       return pageFault(linear, access, ERROR_PRESENT | ERROR_RESERVED);
     }
     combined = (combined & entry & (ENTRY_WRITE | ENTRY_USER)) | ((combined | entry) & ENTRY_NO_EXECUTE);
-    if (level > 1 && !large) continue;
-    const within = ((<u64>1 << shift) - 1) & ~(<u64>0xfff);
+    if (level > 1 && !large) {
+      level--;
+      continue;
+    }
+    const within = (((<u64>1) << shift) - 1) & ~(<u64>0xfff);
     const frame = (entry & mask & ~within) | (linear & within);
     if (!arrive(linear, access, frame, combined, entry, depth, large)) return false;
-    break;
+    if ((access & ACCESS_PEEK) == 0) markUpper(depth - 1);
+    return true;
   }
-  if ((access & ACCESS_PEEK) == 0) markUpper(depth - 1);
-  return true;
 }
 
 /** Sets the accessed bit of the `count` entries above the one that maps the page. */
@@ -242,7 +234,7 @@ export function peek(linear: u64): i64 {
 export function codePage(linear: u64): usize {
   const entry = tlbEntry(linear, currentUser());
   if (load<u64>(entry, TLB_ENTRY_EXECUTE) == (linear & ~(<u64>0xfff))) {
-    return <usize>(<u32>linear + load<u32>(entry, TLB_ENTRY_ADDEND_32));
+    return <u32>(<u32>linear + load<u32>(entry, TLB_ENTRY_ADDEND_32));
   }
   return codePageSlow(wrapLinear(linear));
 }
@@ -254,7 +246,7 @@ function codePageSlow(linear: u64): usize {
   const rights = walkedRights;
   const flags = flatFlags(flatEntry(gpa));
   if ((flags & (FLAT_READ | FLAT_EXECUTE)) != (FLAT_READ | FLAT_EXECUTE)) return 1;
-  if ((flags & FLAT_CODE) == 0) code_page(<f64>gpa);
+  if ((flags & FLAT_CODE) == 0) markCodePage(<f64>gpa);
   const flat = flatEntry(gpa);
   if (flat == 0) return 1;
   if ((flags & FLAT_CODE) == 0) dropWriteTags(load<u32>(flat));
@@ -281,7 +273,7 @@ export function loadPdptes(cr3: u64): bool {
     if ((pdpte & ENTRY_PRESENT) != 0 && (pdpte & reserved) != 0) return false;
   }
   for (let index: u64 = 0; index < 4; index++) {
-    store<u64>(STATE_PDPTE + (<usize>index << 3), readTableEntry(base + (index << 3), 8));
+    store<u64>(STATE_PDPTE + ((<u32>index) << 3), readTableEntry(base + (index << 3), 8));
   }
   return true;
 }

@@ -3,7 +3,8 @@
  * 2^40, leaves of 512 pairs of store address and flags), address line 20, and what lies outside: MMIO.
  */
 import { STATE_A20_MASK_32, STATE_FLAT_DIRECTORY_32 } from './generated/layout';
-import { before_write, mmio_read, mmio_write } from './host';
+import { codeStored } from './code-cache';
+import { beforeWrite, mmioRead, mmioWrite } from './host';
 
 /** Flags of a page in the flat view. */
 export const FLAT_READ: u32 = 0x1;
@@ -38,9 +39,9 @@ export function throughA20(address: u64): u64 {
 /** Where the flat view's pair for the page of `gpa` is, or 0 when there is none. */
 export function flatEntry(gpa: u64): usize {
   if (gpa >> FLAT_ADDRESS_BITS != 0) return 0;
-  const directory = <usize>load<u32>(STATE_FLAT_DIRECTORY_32);
-  const leaf = <usize>load<u32>(directory + (<usize>(gpa >> 21) << 2));
-  return leaf == 0 ? 0 : leaf + (<usize>((gpa >> 12) & 511) << 3);
+  const directory = <u32>load<u32>(STATE_FLAT_DIRECTORY_32);
+  const leaf = <u32>load<u32>(directory + ((<u32>(gpa >> 21)) << 2));
+  return leaf == 0 ? 0 : leaf + ((<u32>((gpa >> 12) & 511)) << 3);
 }
 
 export function flatFlags(entry: usize): u32 {
@@ -49,7 +50,7 @@ export function flatFlags(entry: usize): u32 {
 
 /** The arena address of `gpa`, whose pair in the flat view is `entry`. */
 export function flatAddress(entry: usize, gpa: u64): usize {
-  return <usize>load<u32>(entry) + <usize>(gpa & 0xfff);
+  return <u32>load<u32>(entry) + <u32>(gpa & 0xfff);
 }
 
 export function loadSized(address: usize, size: u32): u64 {
@@ -70,23 +71,35 @@ export function storeSized(address: usize, size: u32, value: u64): void {
 export function readPhysical(gpa: u64, size: u32): u64 {
   const entry = flatEntry(gpa);
   if (mayLoad(flatFlags(entry))) return loadSized(flatAddress(entry, gpa), size);
-  if (size < 8) return mmio_read(<f64>gpa, size);
-  const low = <u64>mmio_read(<f64>gpa, 4);
-  return low | ((<u64>mmio_read(<f64>(gpa + 4), 4)) << 32);
+  if (size < 8) return mmioRead(<f64>gpa, size);
+  const low = <u64>mmioRead(<f64>gpa, 4);
+  return low | ((<u64>mmioRead(<f64>(gpa + 4), 4)) << 32);
+}
+
+/**
+ * Where `size` bytes at `gpa` may be stored now, everyone who must know having been told, or 0 when this is not
+ * writable memory.
+ */
+function storePlace(gpa: u64, size: u32): usize {
+  const entry = flatEntry(gpa);
+  const flags = flatFlags(entry) & STORE_BITS;
+  if ((flags & FLAT_WRITE) == 0) return 0;
+  if (flags == FLAT_WRITE) return flatAddress(entry, gpa);
+  if (flags == (FLAT_WRITE | FLAT_CODE)) {
+    codeStored(flatAddress(entry, gpa), size);
+    return flatAddress(entry, gpa);
+  }
+  beforeWrite(<f64>gpa);
+  const now = flatEntry(gpa);
+  return (flatFlags(now) & FLAT_WRITE) == 0 ? 0 : flatAddress(now, gpa);
 }
 
 /** Writes `size` bytes (1, 2, 4, 8) within one page. */
 export function writePhysical(gpa: u64, size: u32, value: u64): void {
-  let entry = flatEntry(gpa);
-  let flags = flatFlags(entry);
-  if ((flags & FLAT_WRITE) != 0 && !mayStore(flags)) {
-    before_write(<f64>gpa);
-    entry = flatEntry(gpa);
-    flags = flatFlags(entry);
-  }
-  if ((flags & FLAT_WRITE) != 0) return storeSized(flatAddress(entry, gpa), size, value);
-  mmio_write(<f64>gpa, size < 8 ? size : 4, <u32>value);
-  if (size == 8) mmio_write(<f64>(gpa + 4), 4, <u32>(value >> 32));
+  const place = storePlace(gpa, size);
+  if (place != 0) return storeSized(place, size, value);
+  mmioWrite(<f64>gpa, size < 8 ? size : 4, <u32>value);
+  if (size == 8) mmioWrite(<f64>(gpa + 4), 4, <u32>(value >> 32));
 }
 
 /** Reads an entry of a paging structure. A structure that is not in memory reads as all-ones. */
@@ -99,12 +112,6 @@ export function readTableEntry(address: u64, size: u32): u64 {
 
 /** Sets bits in the low half of an entry of a paging structure; one in read-only memory stays as it is. */
 export function markTableEntry(address: u64, bits: u32): void {
-  const gpa = throughA20(address);
-  const flags = flatFlags(flatEntry(gpa));
-  if ((flags & FLAT_WRITE) == 0) return;
-  if (!mayStore(flags)) before_write(<f64>gpa);
-  const entry = flatEntry(gpa);
-  if ((flatFlags(entry) & FLAT_WRITE) == 0) return;
-  const at = flatAddress(entry, gpa);
-  store<u32>(at, load<u32>(at) | bits);
+  const place = storePlace(throughA20(address), 4);
+  if (place != 0) store<u32>(place, load<u32>(place) | bits);
 }

@@ -28,7 +28,7 @@ export const RIGHT_LARGE: u32 = 8;
 /** The entry for `linear`; `user` is 0 or the user bit of a page-fault error code, 4. */
 export function tlbEntry(linear: u64, user: u32): usize {
   const half = user == 0 ? 0 : TLB_SIZE * TLB_ENTRY_SIZE;
-  return TLB + half + ((<usize>(linear >> 12) & (TLB_SIZE - 1)) * TLB_ENTRY_SIZE);
+  return TLB + half + (<u32>(linear >> 12) & (TLB_SIZE - 1)) * TLB_ENTRY_SIZE;
 }
 
 function entryNumber(entry: usize): u32 {
@@ -41,12 +41,12 @@ function usedCount(): u32 {
 
 /** The entry at place `index` of the list of those in use. */
 function usedEntry(index: u32): usize {
-  return TLB + <usize>load<u16>(TLB_USED + 8 + (<usize>index << 1)) * TLB_ENTRY_SIZE;
+  return TLB + <u32>load<u16>(TLB_USED + 8 + ((<u32>index) << 1)) * TLB_ENTRY_SIZE;
 }
 
 function list(entry: usize): void {
   const count = usedCount();
-  store<u16>(TLB_USED + 8 + (<usize>count << 1), <u16>entryNumber(entry));
+  store<u16>(TLB_USED + 8 + ((<u32>count) << 1), <u16>entryNumber(entry));
   store<u32>(TLB_USED, count + 1);
 }
 
@@ -62,11 +62,7 @@ export function fillTlb(linear: u64, user: u32, gpa: u64, rights: u32): void {
   store<u64>(entry, (rights & RIGHT_WRITE) != 0 && mayStore(flags) ? page : TLB_INVALID, TLB_ENTRY_WRITE);
   store<u64>(entry, (rights & RIGHT_EXECUTE) != 0 && executable ? page : TLB_INVALID, TLB_ENTRY_EXECUTE);
   if (flat != 0) store<u32>(entry, load<u32>(flat) - <u32>page, TLB_ENTRY_ADDEND_32);
-  store<u32>(
-    entry,
-    TLB_FLAG_LISTED | ((rights & RIGHT_GLOBAL) != 0 ? TLB_FLAG_GLOBAL : 0),
-    TLB_ENTRY_FLAGS_32,
-  );
+  store<u32>(entry, TLB_FLAG_LISTED | ((rights & RIGHT_GLOBAL) != 0 ? TLB_FLAG_GLOBAL : 0), TLB_ENTRY_FLAGS_32);
   if ((rights & RIGHT_LARGE) != 0) store<u32>(TLB_USED, 1, 4);
 }
 
@@ -79,7 +75,7 @@ function clearEntry(entry: usize): void {
 
 /** Makes every entry invalid, whatever it held: memory starts as zeroes, which would be tags of page 0. */
 export function initializeTlb(): void {
-  for (let number: u32 = 0; number < 2 * TLB_SIZE; number++) clearEntry(TLB + <usize>number * TLB_ENTRY_SIZE);
+  for (let number: u32 = 0; number < 2 * TLB_SIZE; number++) clearEntry(TLB + <u32>number * TLB_ENTRY_SIZE);
   store<u64>(TLB_USED, 0);
 }
 
