@@ -55,6 +55,7 @@ import {
   VECTOR_DE,
   VECTOR_DF,
   VECTOR_GP,
+  VECTOR_NMI,
   VECTOR_NP,
   VECTOR_PF,
   VECTOR_SS,
@@ -68,15 +69,15 @@ import { cpl, reg32, rip, segmentLimit, segmentSelector, setRip } from './state'
 import { innerPointer, innerSelector, raiseTaskTrap, readInnerStack, SWITCH_CALL, switchTask } from './task';
 
 /** Where an event comes from: it decides about the gate's DPL, the EXT bit, RF and the blocking of NMIs. */
-export const KIND_EXTERNAL: u32 = 0;
+export const INTERRUPT_EXTERNAL: u32 = 0;
 /** INT n. */
-export const KIND_SOFTWARE: u32 = 1;
+export const INTERRUPT_SOFTWARE: u32 = 1;
 /** INT3 and INTO: as INT n, but not touched by IOPL in virtual-8086 mode. */
-export const KIND_SOFTWARE_EXCEPTION: u32 = 2;
+export const INTERRUPT_SOFTWARE_EXCEPTION: u32 = 2;
 /** INT1 (ICEBP): the gate's DPL does not matter. */
-export const KIND_ICEBP: u32 = 3;
-export const KIND_NMI: u32 = 4;
-export const KIND_EXCEPTION: u32 = 5;
+export const INTERRUPT_ICEBP: u32 = 3;
+export const INTERRUPT_NMI: u32 = 4;
+export const INTERRUPT_EXCEPTION: u32 = 5;
 
 /** The EXT bit of error codes that come up while the present event is being delivered. */
 let ext: u32 = 0;
@@ -115,7 +116,7 @@ function deliverAfter(first: u32): void {
     const error = load<u32>(STATE_FAULT_ERROR_32);
     const hasError = load<u32>(STATE_FAULT_HAS_ERROR_32) != 0;
     clearFault();
-    enter(load<u32>(STATE_FAULT_VECTOR_32), KIND_EXCEPTION, hasError, error);
+    enter(load<u32>(STATE_FAULT_VECTOR_32), INTERRUPT_EXCEPTION, hasError, error);
   }
 }
 
@@ -132,31 +133,35 @@ export function interrupt(vector: u32, kind: u32): void {
   if (fault) deliverAfter(CLASS_BENIGN);
 }
 
+export function deliverNmi(): void {
+  interrupt(VECTOR_NMI, INTERRUPT_NMI);
+}
+
 /** INT n and its like, on behalf of an instruction: a fault is left to the main loop, since it is the instruction's. */
 export function softwareInterrupt(vector: u32, kind: u32): void {
   enter(vector, kind, false, 0);
 }
 
 function isSoftware(kind: u32): bool {
-  return kind == KIND_SOFTWARE || kind == KIND_SOFTWARE_EXCEPTION;
+  return kind == INTERRUPT_SOFTWARE || kind == INTERRUPT_SOFTWARE_EXCEPTION;
 }
 
 function enter(vector: u32, kind: u32, hasError: bool, error: u32): void {
   ext = isSoftware(kind) ? 0 : 1;
   const image = flagsImage(vector, kind);
-  if (vector == VECTOR_DB && kind == KIND_EXCEPTION) noteDebug();
+  if (vector == VECTOR_DB && kind == INTERRUPT_EXCEPTION) noteDebug();
   if (isReal()) enterReal(vector, image);
   else enterProtected(vector, kind, image, hasError, error);
   if (fault) return;
   store<u32>(STATE_HALTED_32, 0);
   store<u32>(STATE_SHADOW_32, 0);
-  if (kind == KIND_NMI) store<u32>(STATE_NMI_BLOCKED_32, 1);
+  if (kind == INTERRUPT_NMI) store<u32>(STATE_NMI_BLOCKED_32, 1);
 }
 
 /** EFLAGS as pushed: RF is set for faults, so that a breakpoint on the instruction is not hit twice (17.3.1.1). */
 function flagsImage(vector: u32, kind: u32): u32 {
   const flags = materialize() & ~RF;
-  if (kind != KIND_EXCEPTION) return flags;
+  if (kind != INTERRUPT_EXCEPTION) return flags;
   const notFault = vector == VECTOR_DF || (vector == VECTOR_DB && !isDebugFault());
   return notFault ? flags : flags | RF;
 }

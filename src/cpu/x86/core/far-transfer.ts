@@ -41,7 +41,7 @@ import {
   typeOf,
 } from './descriptor';
 import { changeable, replaceFlags } from './eflags';
-import { KIND_ICEBP, KIND_SOFTWARE, KIND_SOFTWARE_EXCEPTION, softwareInterrupt } from './exception';
+import { INTERRUPT_ICEBP, INTERRUPT_SOFTWARE, INTERRUPT_SOFTWARE_EXCEPTION, softwareInterrupt } from './exception';
 import {
   fault,
   raiseError,
@@ -483,19 +483,19 @@ function returnToV86(selector: u32, offset: u32, image: u32): void {
 /** INT n: in virtual-8086 mode a matter of IOPL. */
 export function int(u: usize): void {
   if (isV86Restricted()) return raiseError(VECTOR_GP, 0);
-  softwareInterrupt(<u32>uopImmediate(u) & 0xff, KIND_SOFTWARE);
+  softwareInterrupt(<u32>uopImmediate(u) & 0xff, INTERRUPT_SOFTWARE);
 }
 
 export function int3(u: usize): void {
-  softwareInterrupt(VECTOR_BP, KIND_SOFTWARE_EXCEPTION);
+  softwareInterrupt(VECTOR_BP, INTERRUPT_SOFTWARE_EXCEPTION);
 }
 
 export function into(u: usize): void {
-  if (overflowFlag() != 0) softwareInterrupt(VECTOR_OF, KIND_SOFTWARE_EXCEPTION);
+  if (overflowFlag() != 0) softwareInterrupt(VECTOR_OF, INTERRUPT_SOFTWARE_EXCEPTION);
 }
 
 export function icebp(u: usize): void {
-  softwareInterrupt(VECTOR_DB, KIND_ICEBP);
+  softwareInterrupt(VECTOR_DB, INTERRUPT_ICEBP);
 }
 
 /** Attributes of the flat segments that SYSENTER and SYSEXIT make up, at DPL 0. */
