@@ -27,6 +27,7 @@ function layoutSource(layout) {
       ...prefixed('UOP', layout.UOP),
       ...prefixed('UOP_TRAIT', layout.UOP_TRAIT),
       ...prefixed('TLB_ENTRY', layout.TLB_ENTRY),
+      ...prefixed('TLB_FLAG', layout.TLB_FLAG),
       ...numbered('REG', layout.REGISTERS, 8),
       ...numbered('SEG', layout.SEGMENTS),
       REG_ZERO: layout.FIELD.ZERO,

@@ -6,6 +6,7 @@
  *     0x0001_0000  processor state
  *     0x0001_4000  decoder tables
  *     0x0004_0000  TLB
+ *     0x0008_0000  list of the TLB entries in use
  *     0x0010_0000  decoded code
  *     ENGINE_END   segments and the flat view
  */
@@ -160,8 +161,17 @@ export const UOP_TRAIT = { MEMORY: 1, LOCK: 2, REP: 4, REPNE: 8, PRIVILEGED: 16,
  * logged page, code) is a tag that is not there.
  *
  *     +0  u64 read tag    +8  u64 write tag    +16  u64 execute tag    +24  u32 arena address of the page - linear
+ *     +28 u32 TLB_FLAG bits
  */
 export const TLB_SIZE = 4096;
-export const TLB_ENTRY = { READ: 0, WRITE: 8, EXECUTE: 16, ADDEND_32: 24 } as const;
+export const TLB_ENTRY = { READ: 0, WRITE: 8, EXECUTE: 16, ADDEND_32: 24, FLAGS_32: 28 } as const;
+/** LISTED: the entry's number is in the list below. GLOBAL: it survives a load of CR3. */
+export const TLB_FLAG = { LISTED: 1, GLOBAL: 2 } as const;
+/**
+ * Which entries have been filled, so that a flush costs what was used:
+ *
+ *     +0  u32 how many    +4  u32 1 when a part of a large page has been entered    +8  u16 entry numbers
+ */
+export const TLB_USED = 0x8_0000;
 export const TLB_ENTRY_SIZE = 32;
 export const TLB_INVALID = 1;
