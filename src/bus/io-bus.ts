@@ -23,8 +23,8 @@ export class IoBus {
   readonly #size: number;
   readonly #claims: IntervalMap<BusClaim> = new IntervalMap();
   /**
-   * Claims that were hit, by some bits of the address: guests poll few registers, and a hit here costs a sixth of a
-   * look-up in the map (5 against 30 ns). May be empty at any time.
+   * Claims that were hit, by some bits of the address: guests poll few registers, and a hit here costs less than half
+   * of a look-up in the map. May be empty at any time.
    */
   readonly #recent: (Interval<BusClaim> | undefined)[] = Array.from({ length: RECENT }, () => undefined);
   #unclaimedReads = 0;
