@@ -1,4 +1,3 @@
-import { assert } from '../../base/assert.ts';
 import { allOnes, type AccessSize, type IoHandler } from '../../bus/io-handler.ts';
 import type { IoBus } from '../../bus/io-bus.ts';
 import { gpa } from '../../memory/address.ts';
@@ -23,9 +22,10 @@ export class TrappedRange implements Placeable {
   }
 
   show(start: number): boolean {
-    assert(this.#claim === undefined, `${this.name} is shown twice`);
     if (!this.#bus.isFree(start, this.length)) return false;
-    this.#claim = this.#bus.register({ start, length: this.length }, this.#handler, this.name);
+    const claim = this.#bus.register({ start, length: this.length }, this.#handler, this.name);
+    this.hide();
+    this.#claim = claim;
     return true;
   }
 
