@@ -7,6 +7,8 @@ import type { CodeListener } from './code-tracker.ts';
 import { DirtyLogs } from './dirty-log.ts';
 import type { DirtyLog } from './dirty-log.ts';
 import { FlatView } from './flat-view.ts';
+import { IommuDomain } from './iommu-domain.ts';
+import type { IommuTable } from './iommu-domain.ts';
 import type { Mapping, MappingRecord } from './mapping.ts';
 import { MemoryError } from './memory-error.ts';
 import { Observers } from './observers.ts';
@@ -47,6 +49,7 @@ export class GuestMemory implements Disposable {
   readonly #states: PageStates;
   readonly #code: CodeTracker;
   readonly #dirtyLogs: DirtyLogs;
+  #iommu: IommuDomain | undefined;
   #nextSegmentId = 0;
   /** What is under way, in the words of the error that another edit gets meanwhile. */
   #busy: string | undefined;
@@ -175,8 +178,16 @@ export class GuestMemory implements Disposable {
     return this.flat.mappingAt(gpa) ?? this.#nothing();
   }
 
+  /** Whether this very mapping, not just one like it, is in the map. False for all once guest memory has ended. */
   isMapped(mapping: Mapping): boolean {
     return this.#mappings.at(mapping.gpa)?.value === mapping;
+  }
+
+  /** The first address behind all sysmem; 0 when none is mapped. Devmem, such as a ROM below 4 GiB, does not count. */
+  get sysmemEnd(): number {
+    let end = 0;
+    for (const mapping of this) if (mapping.segment.kind === 'sysmem') end = mapping.end;
+    return end;
   }
 
   /** Every mapping that has a byte in common with the range, ascending; like the iterator in every other way. */
@@ -243,13 +254,13 @@ export class GuestMemory implements Disposable {
 
   /** The slow path of a store to a page whose flags say "tell someone first". Afterwards the store may go ahead. */
   beforeWrite(gpa: Gpa): void {
-    const mapping = this.flat.mappingAt(gpa);
+    const mapping = this.flat.mappingAt(gpa) ?? this.#nothing();
     if (mapping !== undefined) this.#states.beforeWrite(mapping.segment, gpa - mapping.gpa + mapping.offset, 1);
   }
 
   /** An engine has decoded code from this page: the next write to it, through any alias, is told to code listeners. */
   markCode(gpa: Gpa): void {
-    const mapping = this.flat.mappingAt(gpa);
+    const mapping = this.flat.mappingAt(gpa) ?? this.#nothing();
     if (mapping !== undefined) this.#code.mark(mapping.segment, pageOf(gpa - mapping.gpa + mapping.offset));
   }
 
@@ -264,14 +275,29 @@ export class GuestMemory implements Disposable {
     return this.#dirtyLogs.log(checkSegment(segment, this.#edited));
   }
 
+  /**
+   * Puts wired sysmem into the reach of passed-through devices; see `IommuDomain`. EBUSY while there is a domain. What
+   * the table throws comes out as it is, and nothing is claimed then.
+   */
+  iommuDomain(table: IommuTable): IommuDomain {
+    this.#checkIdle();
+    if (this.#iommu !== undefined) throw new MemoryError('EBUSY', 'this guest memory has an IOMMU domain already');
+    this.#iommu = new IommuDomain(
+      table,
+      (observer) => this.observe(observer),
+      () => (this.#iommu = undefined),
+    );
+    return this.#iommu;
+  }
+
   // Lifecycle
 
-  /** As the machine's reset: devmem leaves the map, sysmem stays, IOMMU flags go. Segments keep their bytes. */
+  /** As the machine's reset: devmem leaves the map, sysmem stays, the IOMMU domain ends. Segments keep their bytes. */
   reset(): void {
     this.edit((edit) => {
       for (const mapping of this) if (mapping.segment.kind === 'devmem') edit.unmap(mapping);
     });
-    for (const { value } of this.#mappings) value.iommu = false;
+    this.#iommu?.[Symbol.dispose]();
   }
 
   /** Ends everything. Observers are told of all that goes; what they throw comes out after the end. */
@@ -284,6 +310,7 @@ export class GuestMemory implements Disposable {
       removed.length > 0 ? this.#observers.tellEnd({ removed, added: [] }) : [],
     );
     this.#observers.clear();
+    this.#iommu = undefined;
     for (const segment of this.#segmentsById.values()) this.#store.free(this.#detach(segment));
     this.flat[Symbol.dispose]();
     this.#destroyed = true;

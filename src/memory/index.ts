@@ -8,6 +8,7 @@ export type { FlatView } from './flat-view.ts';
 export { GuestMemory } from './guest-memory.ts';
 export type { GuestMemoryOptions } from './guest-memory.ts';
 export { HeapStore } from './heap-store.ts';
+export type { IommuDomain, IommuTable } from './iommu-domain.ts';
 export type { Mapping } from './mapping.ts';
 export { MemoryError } from './memory-error.ts';
 export type { MemoryErrorCode, MemoryFacts } from './memory-error.ts';
