@@ -9,7 +9,7 @@ export interface Interval<Value> {
 
 /**
  * Most entries of one node. 32 keeps a node's keys within a few cache lines, and a tree of 100,000 ranges four levels
- * high; 16 and 64 measure within a tenth of it (`bench/memory.mjs`).
+ * high. From 16 to 128 the difference is within the noise of a busy machine.
  */
 const FANOUT = 32;
 

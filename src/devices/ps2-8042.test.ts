@@ -97,7 +97,7 @@ describe('the controller', () => {
     expect(drain()).toEqual([0x98]);
   });
 
-  it('tells of A20 when the gate moves, and shows it in the output port', () => {
+  it('tells of A20 on every write, and shows it in the output port', () => {
     const { command, a20, drain } = controller();
     command(0xd1, 0xdd);
     command(0xd1, 0xdd);
@@ -106,7 +106,7 @@ describe('the controller', () => {
     command(0xd1, 0xdf);
     command(0xdd);
     command(0xdf);
-    expect(a20).toEqual([false, true, false, true]);
+    expect(a20).toEqual([false, false, true, false, true]);
   });
 
   it('resets the machine by pulse commands with bit 0 clear, and by the output port', () => {

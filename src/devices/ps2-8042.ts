@@ -39,7 +39,7 @@ export interface Ps2ControllerOptions {
   readonly keyboardInterrupt: InterruptLine;
   /** IRQ 12. */
   readonly mouseInterrupt: InterruptLine;
-  /** Told when the output port's A20 gate changes. It is open after power-on and reset. */
+  /** Told the level of the A20 gate on every write of the output port; port 92h drives the same gate. A reset opens it. */
   readonly setA20: (open: boolean) => void;
   /** The guest pulls the processor's reset line. */
   readonly requestReset: () => void;
@@ -263,9 +263,8 @@ export class Ps2Controller {
   }
 
   #drive(port: number): void {
-    const changed = this.#outputPort ^ port;
     this.#outputPort = port | OUTPUT_NO_RESET;
-    if ((changed & OUTPUT_A20) !== 0) this.#setA20((port & OUTPUT_A20) !== 0);
+    this.#setA20((port & OUTPUT_A20) !== 0);
     if ((port & OUTPUT_NO_RESET) === 0) this.#requestReset();
   }
 

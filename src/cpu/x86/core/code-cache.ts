@@ -47,7 +47,7 @@ export let generation: u32 = 0;
 export function findBlock(address: usize, mode: u32): usize {
   let block: usize = load<u32>(bucket(address, mode));
   while (block != 0) {
-    if (load<u32>(block, BLOCK_ADDRESS) == address && load<u32>(block, BLOCK_MODE) == mode) return block + HEADER;
+    if (<usize>load<u32>(block, BLOCK_ADDRESS) == address && load<u32>(block, BLOCK_MODE) == mode) return block + HEADER;
     block = load<u32>(block, BLOCK_CHAIN);
   }
   return 0;
@@ -164,6 +164,11 @@ export function dropPage(page: usize): void {
   const start = page & ~0xfff;
   const record: usize = load<u32>(PAGES + ((start >> 12) << 2));
   if (record != 0) dropRange(record, start, start + 0x1000);
+}
+
+/** Page numbers and chains start empty. */
+export function initializeCodeCache(): void {
+  dropAll();
 }
 
 /** Drops everything. Nothing may be executing. */

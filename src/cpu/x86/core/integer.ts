@@ -1,7 +1,7 @@
 // Integer instructions without a hot form (SDM volume 2).
 import { REG_RAX, REG_RBX, REG_RCX, REG_RDX } from './generated/layout';
 import { probeWrite, read64, write64 } from './access';
-import { fault, raise, VECTOR_UD } from './fault';
+import { fault } from './fault';
 import { arithmetic, carryFlag, DF, materialize, OF, setArithmetic, setCarry, setSystemFlag, setZero } from './flags';
 import { readForUpdate, registerOperand, setRegisterOperand, writeBack } from './operand';
 import { addition, subtract } from './operation';
@@ -108,9 +108,4 @@ export function sahf(u: usize): void {
 }
 export function lahf(u: usize): void {
   setReg8(REG_RAX + 1, materialize() & 0xff);
-}
-
-/** UD0, UD1, UD2. */
-export function ud(u: usize): void {
-  raise(VECTOR_UD);
 }

@@ -21,7 +21,6 @@ import {
   REG_RSP,
   SEG_CS,
   STATE_DEADLINE,
-  STATE_DR,
   STATE_EXIT_32,
   STATE_HALTED_32,
   STATE_INSTRUCTIONS,
@@ -37,8 +36,9 @@ import {
   UOP_TRAIT_PRIVILEGED,
 } from './generated/layout';
 import { finishDropping, generation, setExecuting } from './code-cache';
-import { deliver, interrupt, KIND_EXTERNAL, KIND_NMI } from './exception';
-import { clearFault, fault, FAULTED, raise, raiseError, VECTOR_DB, VECTOR_GP, VECTOR_NMI } from './fault';
+import { DR6_BS, raiseDebug } from './debug';
+import { deliver, deliverNmi, interrupt, INTERRUPT_EXTERNAL } from './exception';
+import { clearFault, fault, FAULTED, raise, raiseError, VECTOR_GP } from './fault';
 import { isSingle, lookup, single } from './fetch';
 import { IF, systemFlag, TF } from './flags';
 import { acknowledge } from './host';
@@ -176,15 +176,12 @@ function deliverAt(start: u64): void {
 /** The instruction being executed began with TF set: #DB is due after it. */
 let stepping: bool = false;
 let steppedOp: u32 = 0;
-const DR6: usize = STATE_DR + 6 * 8;
-const DR6_BS: u64 = 0x4000;
 
 /** The single-step trap; software interrupts clear TF and are not followed by one. */
 function trapAfterStep(): void {
   stepping = false;
   if (steppedOp == HANDLER_INT || steppedOp == HANDLER_INT3 || steppedOp == HANDLER_INTO) return;
-  store<u64>(DR6, load<u64>(DR6) | DR6_BS);
-  raise(VECTOR_DB);
+  raiseDebug(DR6_BS);
   deliverAt(rip());
 }
 
@@ -238,8 +235,8 @@ function takeInterrupt(): void {
   store<u64>(STATE_START_RIP, rip());
   if (isNmiPending()) {
     store<u32>(STATE_NMI_PENDING_32, 0);
-    interrupt(VECTOR_NMI, KIND_NMI);
-  } else interrupt(acknowledge(), KIND_EXTERNAL);
+    deliverNmi();
+  } else interrupt(acknowledge(), INTERRUPT_EXTERNAL);
 }
 
 /** Runs until something sets EXIT; returns that. */

@@ -18,7 +18,7 @@ import { probeWrite, readable, readSized, writable, writeSized } from './access'
 import { clearFault, fault, pause } from './fault';
 import { DF, systemFlag } from './flags';
 import { portRead, portWrite } from './host';
-import { portAllowed } from './io';
+import { checkPort } from './io';
 import { subtract } from './operation';
 import { linear } from './segment';
 import { reg16, register, retire, setRegister, truncate } from './state';
@@ -326,7 +326,7 @@ export function scas(u: usize): void {
 /** The target is known to be writable before the port is read: reading may have consequences. */
 export function ins(u: usize): void {
   const port = reg16(REG_RDX);
-  if (!begin(u) || !portAllowed(port, size)) return;
+  if (!begin(u) || !checkPort(port, size)) return;
   do {
     const to = targetAddress(size, true);
     if (!fault) probeWrite(to, size);
@@ -340,7 +340,7 @@ export function ins(u: usize): void {
 
 export function outs(u: usize): void {
   const port = reg16(REG_RDX);
-  if (!begin(u) || !portAllowed(port, size)) return;
+  if (!begin(u) || !checkPort(port, size)) return;
   do {
     const from = sourceAddress(size);
     const value = fault ? 0 : readSized(from, size);
