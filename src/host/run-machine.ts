@@ -72,8 +72,8 @@ export async function runMachine(options: RunOptions): Promise<Stop> {
   if (options.timeLimit !== undefined) machine.stopAt(options.timeLimit * SECOND);
   const stop = await runInterruptibly(machine, options.serial.kind === 'stdio', flush);
   flush();
-  if (options.screenshotFile !== undefined) saveScreenshot(machine, options.screenshotFile);
   process.stderr.write(describeEnd(machine, stop));
+  if (options.screenshotFile !== undefined) saveScreenshot(machine, options.screenshotFile);
   return stop;
 }
 
