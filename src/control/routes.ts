@@ -1,0 +1,226 @@
+import * as z from 'zod';
+import {
+  deviceFacts,
+  EVENT_KINDS,
+  EVENTS,
+  gapFacts,
+  machineFacts,
+  mappingFacts,
+  placeFacts,
+  registersFacts,
+  segmentFacts,
+} from './facts.ts';
+import { addressText, numberText } from './number-text.ts';
+import type { Route } from './route.ts';
+
+const segmentPath = z.object({ segment: z.string().min(1).describe('name of a segment') });
+const gpaPath = z.object({ gpa: addressText.describe('guest-physical address') });
+
+const format = z
+  .enum(['raw', 'hex'])
+  .default('raw')
+  .describe('`raw`: application/octet-stream; `hex`: text/plain, two lower-case digits a byte');
+const flag = (meaning: string) =>
+  z
+    .enum(['true', 'false'])
+    .default('true')
+    .transform((text) => text === 'true')
+    .describe(meaning);
+
+const written = z.object({ written: z.int().min(0).describe('bytes') }).meta({ id: 'Written' });
+const machineAnswer = { kind: 'json', schema: machineFacts } as const;
+
+/** What another process has written: a piece of a segment, or of guest-physical space. */
+const codeWritten = z
+  .union([
+    z.strictObject({ segment: z.string(), offset: z.int().min(0), length: z.int().min(1) }),
+    z.strictObject({ gpa: z.int().min(0), length: z.int().min(1) }),
+  ])
+  .meta({ id: 'CodeWritten' });
+
+/** Everything that a control socket answers. */
+export const ROUTES = {
+  description: {
+    method: 'GET',
+    route: '/openapi.json',
+    summary: 'This description',
+    answer: { kind: 'json', schema: z.record(z.string(), z.unknown()) },
+  },
+  machine: {
+    method: 'GET',
+    route: '/machine',
+    summary: 'Name, state and counters of the machine',
+    answer: machineAnswer,
+  },
+  registers: {
+    method: 'GET',
+    route: '/machine/registers',
+    summary: 'The registers of the processor',
+    answer: { kind: 'json', schema: registersFacts },
+  },
+  devices: {
+    method: 'GET',
+    route: '/machine/devices',
+    summary: 'The devices of the machine; those on PCI with their BARs',
+    answer: { kind: 'list', key: 'devices', row: deviceFacts },
+  },
+  pause: {
+    method: 'POST',
+    route: '/machine/pause',
+    summary: 'Stop executing the guest, and its time',
+    answer: machineAnswer,
+  },
+  resume: {
+    method: 'POST',
+    route: '/machine/resume',
+    summary: 'Go on executing the guest',
+    answer: machineAnswer,
+  },
+  reset: {
+    method: 'POST',
+    route: '/machine/reset',
+    summary: 'Press the reset button',
+    description: 'RAM keeps its bytes and its place; device memory keeps its bytes and leaves the map.',
+    answer: machineAnswer,
+  },
+  powerButton: {
+    method: 'POST',
+    route: '/machine/power-button',
+    summary: 'Press the power button',
+    description: 'A guest that has ACPI on shuts itself down. Another does not notice.',
+    answer: machineAnswer,
+  },
+  stop: {
+    method: 'POST',
+    route: '/machine/stop',
+    summary: 'Pull the plug',
+    description: 'The machine ends, and so does this socket once the answer is sent.',
+    answer: machineAnswer,
+  },
+  map: {
+    method: 'GET',
+    route: '/memory/map',
+    summary: 'All mappings in ascending order of address',
+    answer: { kind: 'list', key: 'mappings', row: mappingFacts },
+  },
+  segments: {
+    method: 'GET',
+    route: '/memory/segments',
+    summary: 'All segments in ascending order of id, mapped or not',
+    answer: { kind: 'list', key: 'segments', row: segmentFacts },
+  },
+  gaps: {
+    method: 'GET',
+    route: '/memory/gaps',
+    summary: 'Where nothing is mapped, ascending, up to the end of the address space',
+    answer: { kind: 'list', key: 'gaps', row: gapFacts },
+  },
+  at: {
+    method: 'GET',
+    route: '/memory/at/{gpa}',
+    summary: 'What is mapped at an address',
+    path: gpaPath,
+    answer: { kind: 'json', schema: placeFacts },
+  },
+  readSegment: {
+    method: 'GET',
+    route: '/memory/segments/{segment}/bytes',
+    summary: 'Bytes of a segment, whether or not the guest sees them',
+    path: segmentPath,
+    query: z.strictObject({
+      offset: numberText.default(0).describe('of the first byte'),
+      length: numberText.optional().describe('bytes; to the end of the segment when absent'),
+      format,
+    }),
+    answer: { kind: 'bytes', ranges: true },
+    problems: ['no-such-segment', 'range-not-satisfiable'],
+  },
+  writeSegment: {
+    method: 'PUT',
+    route: '/memory/segments/{segment}/bytes',
+    summary: 'Write bytes of a segment, whatever the guest may do there',
+    path: segmentPath,
+    query: z.strictObject({ offset: numberText.default(0).describe('of the first byte') }),
+    body: { kind: 'bytes' },
+    answer: { kind: 'json', schema: written },
+    problems: ['no-such-segment', 'range-not-satisfiable', 'unsupported-media'],
+  },
+  readGpa: {
+    method: 'GET',
+    route: '/memory/gpa/{gpa}/bytes',
+    summary: 'Bytes as the guest sees them, across mappings',
+    description: 'All of the range has to be mapped and readable.',
+    path: gpaPath,
+    query: z.strictObject({ length: numberText.describe('bytes'), format }),
+    answer: { kind: 'bytes', ranges: true },
+    problems: ['not-backed', 'range-not-satisfiable'],
+  },
+  writeGpa: {
+    method: 'PUT',
+    route: '/memory/gpa/{gpa}/bytes',
+    summary: 'Write bytes as the guest would, across mappings',
+    description:
+      'All of the range has to be mapped and writable. A body without a Content-Length is written until it ends, or comes to where it may not.',
+    path: gpaPath,
+    query: z.strictObject({}),
+    body: { kind: 'bytes' },
+    answer: { kind: 'json', schema: written },
+    problems: ['not-backed', 'unsupported-media'],
+  },
+  codeWritten: {
+    method: 'POST',
+    route: '/memory/code-written',
+    summary: 'Say what was written through a device node',
+    description:
+      'The processor keeps instructions that it has decoded, and the host does not notice when another process overwrites them through a node. Whoever does says so here, afterwards. Writes through this socket do it by themselves.',
+    body: { kind: 'json', schema: codeWritten },
+    answer: { kind: 'json', schema: z.object({ pages: z.int().min(0) }).meta({ id: 'PagesTold' }) },
+    problems: ['no-such-segment', 'not-backed', 'range-not-satisfiable', 'too-large', 'unsupported-media'],
+  },
+  events: {
+    method: 'GET',
+    route: '/events',
+    summary: 'Map edits, resets and changes of state as they happen: server-sent events',
+    description:
+      'The event stream of HTML, 9.2. First come the state and the map as they are. A reader that lets more than 1 MiB wait is cut off.',
+    query: z.strictObject({
+      kinds: z
+        .string()
+        .default(EVENT_KINDS.join(','))
+        .transform((text) => text.split(','))
+        .pipe(z.array(z.enum(EVENT_KINDS)).min(1))
+        .describe(`which kinds, with commas between: ${EVENT_KINDS.join(', ')}`),
+      replay: flag('`false`: only what changes from now on'),
+    }),
+    answer: { kind: 'events', events: EVENTS },
+  },
+  screenshot: {
+    method: 'GET',
+    route: '/display/screenshot',
+    summary: 'What the display shows, as a PNG image',
+    answer: { kind: 'png' },
+    problems: ['no-picture'],
+  },
+  serialOutput: {
+    method: 'GET',
+    route: '/serial/output',
+    summary: 'What the guest sends to its serial port, for as long as the machine runs',
+    description: 'A reader that lets more than 1 MiB wait is cut off.',
+    query: z.strictObject({ replay: flag('`false`: only what comes from now on; otherwise the last 64 KiB first') }),
+    answer: { kind: 'bytes', ranges: false },
+  },
+  serialInput: {
+    method: 'POST',
+    route: '/serial/input',
+    summary: 'Bytes for the serial port',
+    description: 'Taken at the pace of the guest: the body may go on for as long as the machine runs.',
+    query: z.strictObject({}),
+    body: { kind: 'bytes' },
+    answer: { kind: 'json', schema: written },
+    problems: ['unsupported-media'],
+  },
+} as const satisfies Record<string, Route>;
+
+export type Routes = typeof ROUTES;
+export type RouteName = keyof Routes;
+export const ROUTE_NAMES = Object.keys(ROUTES) as RouteName[];

@@ -1,0 +1,85 @@
+import { LIMITS } from '../../control/index.ts';
+import { parseRange } from './byte-range.ts';
+import { send, type Exchange } from './exchange.ts';
+import { ProblemError } from './problem-error.ts';
+
+/** A run of bytes that is copied out piece by piece. */
+export interface ByteSource {
+  readonly length: number;
+  /** Fills the target from this offset on. May throw when what was there is there no longer. */
+  read(offset: number, target: Uint8Array): void;
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+export function answerJson({ response }: Exchange, value: unknown): void {
+  const text = `${JSON.stringify(value)}\n`;
+  response.writeHead(200, { ...JSON_TYPE, 'content-length': Buffer.byteLength(text) }).end(text);
+}
+
+/** Closes the connection where the rest of a body would have to be read first to be rid of it. */
+export function answerProblem({ request, response }: Exchange, problem: ProblemError): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const text = `${JSON.stringify(problem)}\n`;
+  response.writeHead(problem.status, {
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(text),
+    ...(request.complete ? {} : { connection: 'close' }),
+  });
+  response.end(text);
+}
+
+/** `{"KEY":[ROW,…]}`, some rows at a time: a guest may have made a hundred thousand mappings. */
+export async function answerList(exchange: Exchange, key: string, rows: Iterable<unknown>): Promise<void> {
+  const { response } = exchange;
+  const iterator = rows[Symbol.iterator]();
+  let before = `{${JSON.stringify(key)}:[`;
+  let more = true;
+  response.writeHead(200, JSON_TYPE);
+  while (more && !response.destroyed) {
+    await send(exchange, () => {
+      let text = '';
+      for (let count = 0; more && count < LIMITS.rows; count++) {
+        const { value, done } = iterator.next();
+        if (done === true) more = false;
+        else {
+          text += before + JSON.stringify(value);
+          before = ',';
+        }
+      }
+      return more ? text : `${text}${before === ',' ? '' : before}]}\n`;
+    });
+  }
+  response.end();
+}
+
+/** Octets, or a range of them, or hexadecimal digits. */
+export async function answerBytes(exchange: Exchange, source: ByteSource, format: 'raw' | 'hex'): Promise<void> {
+  const { request, response } = exchange;
+  const range = format === 'hex' ? undefined : parseRange(request.headers.range, source.length);
+  if (range === 'unsatisfiable') {
+    response.setHeader('content-range', `bytes */${source.length}`);
+    throw new ProblemError('range-not-satisfiable', `there are ${source.length} bytes`);
+  }
+  const { start, end } = range ?? { start: 0, end: source.length };
+  const unit = format === 'hex' ? 2 : 1;
+  response.writeHead(range === undefined ? 200 : 206, {
+    'content-type': format === 'hex' ? 'text/plain' : 'application/octet-stream',
+    'content-length': (end - start) * unit,
+    ...(format === 'hex' ? {} : { 'accept-ranges': 'bytes' }),
+    ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${source.length}` }),
+  });
+  for (let at = start; at < end && !response.destroyed;) {
+    const length = Math.min(LIMITS.chunk, end - at);
+    await send(exchange, () => {
+      const bytes = Buffer.alloc(length);
+      source.read(at, bytes);
+      return format === 'hex' ? bytes.toString('hex') : bytes;
+    });
+    at += length;
+  }
+  response.end();
+}
