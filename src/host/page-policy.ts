@@ -37,7 +37,7 @@ export class PagePolicy {
     try {
       for (const [start, length] of ranges) this.#libc.mlock(start, length);
     } catch (error) {
-      for (const [start, length] of ranges) this.#libc.munlock(start, length);
+      this.#unlock();
       throw error;
     }
     this.#wired = true;
@@ -45,7 +45,7 @@ export class PagePolicy {
 
   unwire(): void {
     this.#wired = false;
-    for (const [start, length] of this.#ranges) this.#libc.munlock(start, length);
+    this.#unlock();
   }
 
   setCore(core: boolean): void {
@@ -66,6 +66,17 @@ export class PagePolicy {
   /** A range is no longer mapped, and with the mapping all that was set for it is gone. */
   remove(start: number): void {
     this.#ranges.delete(start);
+  }
+
+  /** Also what mlock(2) has failed for: it locks first, and then finds that it cannot make the pages present. */
+  #unlock(): void {
+    for (const [start, length] of this.#ranges) {
+      try {
+        this.#libc.munlock(start, length);
+      } catch {
+        // The range is not there at all, which is why the caller is here.
+      }
+    }
   }
 
   /** mlock(2) itself would only say "not enough memory". */
