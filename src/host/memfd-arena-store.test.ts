@@ -14,27 +14,24 @@ const node = (name: string): string => join(folder, name);
 const rom: ExtentUse = { name: 'rom', kind: 'devmem' };
 
 /** A WebAssembly module with two instructions to its name: `load(address)` and `store(address, word)`. */
-const LOAD_AND_STORE = Uint8Array.from([
-  ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-  // Types: (i32) -> i32, (i32, i32) -> ().
-  ...[0x01, 0x0b, 0x02, 0x60, 0x01, 0x7f, 0x01, 0x7f, 0x60, 0x02, 0x7f, 0x7f, 0x00],
-  // Imports "m" "m", a memory of a page or more.
-  ...[0x02, 0x08, 0x01, 0x01, 0x6d, 0x01, 0x6d, 0x02, 0x00, 0x01],
-  ...[0x03, 0x03, 0x02, 0x00, 0x01],
-  // Exports "load" and "store".
-  ...[0x07, 0x10, 0x02, 0x04, 0x6c, 0x6f, 0x61, 0x64, 0x00, 0x00, 0x05, 0x73, 0x74, 0x6f, 0x72, 0x65, 0x00, 0x01],
-  // local.get 0, i32.load; local.get 0, local.get 1, i32.store.
-  ...[0x0a, 0x13, 0x02, 0x07, 0x00, 0x20, 0x00, 0x28, 0x02, 0x00, 0x0b],
-  ...[0x09, 0x00, 0x20, 0x00, 0x20, 0x01, 0x36, 0x02, 0x00, 0x0b],
-]);
+const LOAD_AND_STORE = [
+  '0061736d 01000000',
+  '01 0b 02 60017f017f 60027f7f00', // Types: (i32) -> i32, (i32, i32) -> ().
+  '02 08 01 016d 016d 020001', // Imports "m" "m", a memory of a page or more.
+  '03 03 02 00 01',
+  '07 10 02 046c6f6164 0000 0573746f7265 0001', // Exports "load" and "store".
+  '0a 13 02 07 00 2000 280200 0b', // local.get 0, i32.load
+  '09 00 2000 2001 360200 0b', // local.get 0, local.get 1, i32.store
+].join('');
 
 interface LoadAndStore {
-  load(address: number): number;
-  store(address: number, word: number): void;
+  readonly load: (address: number) => number;
+  readonly store: (address: number, word: number) => void;
 }
 
 function program(memory: WasmMemory): LoadAndStore {
-  const instance = new wasm.Instance(new wasm.Module(LOAD_AND_STORE), { m: { m: memory as never } });
+  const bytes = Buffer.from(LOAD_AND_STORE.replaceAll(' ', ''), 'hex');
+  const instance = new wasm.Instance(new wasm.Module(bytes), { m: { m: memory } });
   return instance.exports as unknown as LoadAndStore;
 }
 
@@ -72,11 +69,12 @@ nodesTest(
   'a memfd arena is an arena: it can stand where one is wanted, with 4 GiB and room kept for the engine',
   () => {
     using nodes = new MachineNodes({ name: 'vm', folder });
-    using store: ArenaStore = nodes.arenaStore({ capacity: 4 * GiB, reserved: 100 * KiB });
-    expect(store.allocateTable(PAGE_SIZE).address).toBe(100 * KiB);
+    using store = nodes.arenaStore({ capacity: 4 * GiB, reserved: 100 * KiB });
+    const arena: ArenaStore = store;
+    expect(arena.allocateTable(PAGE_SIZE).address).toBe(100 * KiB);
     const { address, bytes } = store.allocate(3 * GiB, { name: 'ram', kind: 'sysmem' });
     bytes[3 * GiB - 1] = 7;
-    expect(new Uint8Array(store.memory.buffer)[address + 3 * GiB - 1]).toBe(7);
+    expect(new Uint8Array(arena.memory.buffer)[address + 3 * GiB - 1]).toBe(7);
     expect(readNode(node('vm'), 3 * GiB - 1, 1)).toEqual([7]);
   },
 );

@@ -1,6 +1,5 @@
 import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { collectGarbage } from '../../test/nodes/garbage.ts';
 import { nodesTest } from '../../test/nodes/host-needs.ts';

@@ -28,12 +28,12 @@ test('a run folder is made for its user alone, whatever the umask', () => {
   openRunFolder(path); // And it is used again.
 });
 
-describe('refused as a run folder is', () => {
-  const refuses = (path: string, code: string, message: RegExp): void =>
-    expect(() => openRunFolder(path)).toThrow(
-      expect.objectContaining({ name: 'HostError', code, message: expect.stringMatching(message) }),
-    );
+const refuses = (path: string, code: string, message: RegExp): void =>
+  expect(() => openRunFolder(path)).toThrow(
+    expect.objectContaining({ name: 'HostError', code, message: expect.stringMatching(message) }),
+  );
 
+describe('refused as a run folder is', () => {
   test('a symbolic link, even to a good folder', () => {
     mkdirSync(join(folder, 'good'), { mode: 0o700 });
     symlinkSync(join(folder, 'good'), join(folder, 'link'));
