@@ -75,7 +75,8 @@ interface Piece {
  *     2       PCI: ROM, or 1s  RAM      ROM r-x where it reaches; `handler` takes the writes
  *     3       RAM              RAM      RAM rwx
  *
- * Neighbours that come out alike are one mapping.
+ * Neighbours that come out alike are one mapping. (QEMU differs in two places: it shows RAM in mode 2, and has an option
+ * ROM area of its own behind C0000 to DFFFF.)
  */
 export class I440fxHostBridge {
   readonly pci: PciFunction;
