@@ -18,7 +18,7 @@ import { ArenaStore, GuestMemory, gpa } from '../dist/memory/index.js';
 const MiB = 2 ** 20;
 const PAGE = 4096;
 
-/** Look-ups of one measured call: enough that the call itself does not count, and more addresses than branch history. */
+/** Look-ups of one measured call: so many that the call itself does not count. */
 const LOOKUPS = 4096;
 
 /** @param {number} seed */
