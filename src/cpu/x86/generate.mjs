@@ -292,6 +292,7 @@ function decoderSource(rows, operations, conditions) {
       OP_RAISE: operations.raise,
       OP_RET_HOT: operations.ret,
       OP_CALL_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'call'),
+      OP_LOOP_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'loop'),
       OP_FIRST_HANDLER: operations.firstHandler,
       OP_FIRST_ENDING: operations.firstEnding,
       ...Object.fromEntries(rows.map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)])),
