@@ -17,7 +17,7 @@ export interface Clock {
 }
 
 class QueuedTimer implements Timer {
-  deadline = Infinity;
+  deadline: Nanoseconds = Infinity;
   /** Timers of one deadline fire in the order in which they were armed. */
   order = 0;
   readonly fire: () => void;

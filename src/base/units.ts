@@ -1,7 +1,7 @@
 export const KiB = 1024;
-export const MiB = 1024 * KiB;
-export const GiB = 1024 * MiB;
-export const TiB = 1024 * GiB;
+export const MiB: number = 1024 * KiB;
+export const GiB: number = 1024 * MiB;
+export const TiB: number = 1024 * GiB;
 
 /** One page, the granule of every segment and mapping. */
 export const PAGE_SHIFT = 12;

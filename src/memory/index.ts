@@ -1,0 +1,22 @@
+/** The public names of `skep/memory`. */
+export { gpa } from './address.ts';
+export type { Gpa, Range } from './address.ts';
+export { ArenaStore } from './arena-store.ts';
+export type { CodeListener } from './code-tracker.ts';
+export type { DirtyLog, DirtyPages } from './dirty-log.ts';
+export type { FlatView } from './flat-view.ts';
+export { GuestMemory } from './guest-memory.ts';
+export type { GuestMemoryOptions } from './guest-memory.ts';
+export { HeapStore } from './heap-store.ts';
+export type { IommuDomain, IommuTable } from './iommu-domain.ts';
+export type { Mapping } from './mapping.ts';
+export { MemoryError } from './memory-error.ts';
+export type { MemoryErrorCode, MemoryFacts } from './memory-error.ts';
+export type { Change, MapObserver } from './observers.ts';
+export { LOAD_MASK, PAGE_FLAG, STORE_MASK, TELL_BEFORE_WRITE } from './page-flag.ts';
+export { isProt, PROTS } from './prot.ts';
+export type { Prot } from './prot.ts';
+export type { Segment, SegmentKind } from './segment.ts';
+export type { Extent, Store } from './store.ts';
+export type { Edit, MapRequest, UnmapRequest } from './transaction.ts';
+export type { Window, WindowOptions } from './window.ts';
