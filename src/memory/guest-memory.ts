@@ -178,6 +178,7 @@ export class GuestMemory implements Disposable {
     return this.flat.mappingAt(gpa) ?? this.#nothing();
   }
 
+  /** Whether this very mapping, not just one like it, is in the map. False for all once guest memory has ended. */
   isMapped(mapping: Mapping): boolean {
     return this.#mappings.at(mapping.gpa)?.value === mapping;
   }
@@ -253,13 +254,13 @@ export class GuestMemory implements Disposable {
 
   /** The slow path of a store to a page whose flags say "tell someone first". Afterwards the store may go ahead. */
   beforeWrite(gpa: Gpa): void {
-    const mapping = this.flat.mappingAt(gpa);
+    const mapping = this.flat.mappingAt(gpa) ?? this.#nothing();
     if (mapping !== undefined) this.#states.beforeWrite(mapping.segment, gpa - mapping.gpa + mapping.offset, 1);
   }
 
   /** An engine has decoded code from this page: the next write to it, through any alias, is told to code listeners. */
   markCode(gpa: Gpa): void {
-    const mapping = this.flat.mappingAt(gpa);
+    const mapping = this.flat.mappingAt(gpa) ?? this.#nothing();
     if (mapping !== undefined) this.#code.mark(mapping.segment, pageOf(gpa - mapping.gpa + mapping.offset));
   }
 

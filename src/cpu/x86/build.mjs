@@ -23,7 +23,7 @@ const sources = (folder) =>
 /** Changes when any input of the build does. */
 function inputHash() {
   const hash = createHash('sha256');
-  const own = ['build.mjs', 'generate.mjs'].map((name) => join(here, name));
+  const own = ['build.mjs', 'generate.mjs', 'hot-operations.mjs'].map((name) => join(here, name));
   for (const file of [...own, ...sources(join(here, 'table')), ...sources(core)].sort()) {
     hash.update(relative(here, file)).update(readFileSync(file));
   }
@@ -46,7 +46,9 @@ function writeGenerated(table) {
   const folder = join(core, 'generated');
   mkdirSync(folder, { recursive: true });
   const handWritten = sources(core).map((file) => ({ file, text: readFileSync(file, 'utf8') }));
-  for (const [name, text] of Object.entries(generate(table, handWritten))) writeFileSync(join(folder, name), text);
+  const { files, ...facts } = generate(table, handWritten);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return facts;
 }
 
 const OPTIONS = [
@@ -109,8 +111,9 @@ if (!upToDate(hash) || !existsSync(join(core, 'generated/layout.ts'))) {
   mkdirSync(join(here, 'generated'), { recursive: true });
   compileTable();
   const table = await importTable();
-  const { hotOperations } = writeGenerated(table) ?? {};
+  const { hotOperations, missing } = writeGenerated(table);
+  if (missing.length > 0) process.stderr.write(`without a handler: ${missing.join(' ')}\n`);
   const bytes = await compileCore();
-  if (hotOperations) checkMainLoop(hotOperations);
+  checkMainLoop(hotOperations);
   writeFileSync(output, moduleText(bytes, hash));
 }

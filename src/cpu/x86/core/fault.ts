@@ -24,12 +24,15 @@ export const VECTOR_SS: u32 = 12;
 export const VECTOR_GP: u32 = 13;
 export const VECTOR_PF: u32 = 14;
 
-/** 1 while the current instruction has raised an exception that is not yet delivered. */
+/** FAULTED while the current instruction has raised an exception that is not yet delivered, or PAUSED; else 0. */
 export let fault: i32 = 0;
+export const FAULTED: i32 = 1;
+/** Not an exception: a repeated string instruction has stopped between two iterations, and is to be entered again. */
+export const PAUSED: i32 = 2;
 
 /** Raises an exception without an error code. */
 export function raise(vector: u32): void {
-  fault = 1;
+  fault = FAULTED;
   store<u32>(STATE_FAULT_32, 1);
   store<u32>(STATE_FAULT_VECTOR_32, vector);
   store<u32>(STATE_FAULT_ERROR_32, 0);
@@ -47,6 +50,11 @@ export function raiseError(vector: u32, error: u32): void {
 export function raisePageFault(linear: u64, error: u32): void {
   raiseError(VECTOR_PF, error);
   store<u64>(STATE_CR2, linear);
+}
+
+/** Stops a repeated string instruction for now. */
+export function pause(): void {
+  fault = PAUSED;
 }
 
 export function clearFault(): void {

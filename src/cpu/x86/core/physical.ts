@@ -86,8 +86,7 @@ function storePlace(gpa: u64, size: u32): usize {
   if ((flags & FLAT_WRITE) == 0) return 0;
   if (flags == FLAT_WRITE) return flatAddress(entry, gpa);
   if (flags == (FLAT_WRITE | FLAT_CODE)) {
-    codeStored(flatAddress(entry, gpa), size);
-    return flatAddress(entry, gpa);
+    if (codeStored(flatAddress(entry, gpa), size)) return flatAddress(entry, gpa);
   }
   beforeWrite(<f64>gpa);
   const now = flatEntry(gpa);

@@ -59,7 +59,7 @@ export function fillTlb(linear: u64, user: u32, gpa: u64, rights: u32): void {
   const executable = (flags & (FLAT_EXECUTE | FLAT_CODE)) == (FLAT_EXECUTE | FLAT_CODE);
   if ((load<u32>(entry, TLB_ENTRY_FLAGS_32) & TLB_FLAG_LISTED) == 0) list(entry);
   store<u64>(entry, mayLoad(flags) ? page : TLB_INVALID, TLB_ENTRY_READ);
-  store<u64>(entry, (rights & RIGHT_WRITE) != 0 && mayStore(flags) ? page : TLB_INVALID, TLB_ENTRY_WRITE);
+  store<u64>(entry, (rights & RIGHT_WRITE) != 0 && mayStore(flags) && mayLoad(flags) ? page : TLB_INVALID, TLB_ENTRY_WRITE);
   store<u64>(entry, (rights & RIGHT_EXECUTE) != 0 && executable ? page : TLB_INVALID, TLB_ENTRY_EXECUTE);
   if (flat != 0) store<u32>(entry, load<u32>(flat) - <u32>page, TLB_ENTRY_ADDEND_32);
   store<u32>(entry, TLB_FLAG_LISTED | ((rights & RIGHT_GLOBAL) != 0 ? TLB_FLAG_GLOBAL : 0), TLB_ENTRY_FLAGS_32);
