@@ -46,7 +46,8 @@ export class BareMachine implements Disposable {
     };
     return {
       portRead: (port, size) => read('in', port, size),
-      portWrite: (port, size, value) => void this.accesses.push({ kind: 'out', address: port, size, value: value >>> 0 }),
+      portWrite: (port, size, value) =>
+        void this.accesses.push({ kind: 'out', address: port, size, value: value >>> 0 }),
       mmioRead: (address: Gpa, size) => read('read', address, size),
       mmioWrite: (address: Gpa, size, value) =>
         void this.accesses.push({ kind: 'write', address, size, value: value >>> 0 }),

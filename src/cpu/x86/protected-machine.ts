@@ -18,8 +18,7 @@ export function descriptor(fields: DescriptorFields): bigint {
   const { base = 0, limit = 0xf_ffff, type, dpl = 0, present = true, big = true, granular = true } = fields;
   const access = type | (dpl << 5) | (present ? 0x80 : 0);
   const flags = (big ? 4 : 0) | (granular ? 8 : 0);
-  const high =
-    ((base >>> 16) & 0xff) | (access << 8) | (limit & 0xf_0000) | (flags << 20) | (base & 0xff00_0000);
+  const high = ((base >>> 16) & 0xff) | (access << 8) | (limit & 0xf_0000) | (flags << 20) | (base & 0xff00_0000);
   const low = (limit & 0xffff) | ((base & 0xffff) << 16);
   return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 }
