@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Emitter } from './emitter.ts';
 
-function recorded(): { emitter: Emitter<number>; heard: string[]; listen(name: string): Disposable } {
+function recorded(): { emitter: Emitter<number>; heard: string[]; listen: (name: string) => Disposable } {
   const emitter = new Emitter<number>();
   const heard: string[] = [];
   return { emitter, heard, listen: (name) => emitter.on((event) => heard.push(`${name}${event}`)) };

@@ -187,6 +187,7 @@ export class GuestMemory implements Disposable {
     return this.flat.mappingAt(gpa) ?? this.#nothing();
   }
 
+  /** Whether this very mapping, not just one like it, is in the map. False for all once guest memory has ended. */
   isMapped(mapping: Mapping): boolean {
     return this.#mappings.at(mapping.gpa)?.value === mapping;
   }
@@ -244,7 +245,7 @@ export class GuestMemory implements Disposable {
     return true;
   }
 
-  /** Copies into guest memory, across mappings, as the guest's own stores would. False, and nothing changes, when some byte is not writable. */
+  /** Copies in as the guest's stores would, across mappings. False, and no change, when some byte is not writable. */
   write(gpa: Gpa, source: Uint8Array): boolean {
     if (!this.#allows(gpa, source.length, PAGE_FLAG.WRITE)) return false;
     for (let done = 0; done < source.length;) {
@@ -262,13 +263,13 @@ export class GuestMemory implements Disposable {
 
   /** The slow path of a store to a page whose flags say "tell someone first". Afterwards the store may go ahead. */
   beforeWrite(gpa: Gpa): void {
-    const mapping = this.flat.mappingAt(gpa);
+    const mapping = this.flat.mappingAt(gpa) ?? this.#nothing();
     if (mapping !== undefined) this.#states.beforeWrite(mapping.segment, gpa - mapping.gpa + mapping.offset, 1);
   }
 
   /** An engine has decoded code from this page: the next write to it, through any alias, is told to code listeners. */
   markCode(gpa: Gpa): void {
-    const mapping = this.flat.mappingAt(gpa);
+    const mapping = this.flat.mappingAt(gpa) ?? this.#nothing();
     if (mapping !== undefined) this.#code.mark(mapping.segment, pageOf(gpa - mapping.gpa + mapping.offset));
   }
 

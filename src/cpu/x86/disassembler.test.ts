@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,3 +80,76 @@ describe('what the disassembler writes, the assembler takes', () => {
     expect(failures.slice(0, 20)).toEqual([]);
   });
 });
+
+/** Names that binutils gives otherwise. */
+const OBJDUMP_NAMES: Readonly<Record<string, string>> = { int1: 'icebp', xlatb: 'xlat' };
+
+const PREFIX_WORDS =
+  /^(?:(?:lock|repn?z|repne?|repe?|[ecsdfg]s|[ao](?:16|32)|data(?:16|32)|addr(?:16|32)|xacquire|xrelease|bnd|notrack) )+/;
+
+/** Every coprocessor instruction is ESC in the table. */
+const mnemonicOf = (text: string): string => {
+  const name = text.replace(PREFIX_WORDS, '').split(/[\s,(]/)[0] ?? '';
+  return name.startsWith('f') ? 'esc' : (OBJDUMP_NAMES[name] ?? name);
+};
+
+/** Not an instruction to objdump; a WAIT, which it joins with what follows; names that later processors gave to NOPs. */
+const NOT_COMPARED = /\(bad\)|\?|wait|bnd[lsmc]/;
+
+/** Whether two names differ at most in a letter for the size. Later processors gave names to some NOPs. */
+const isSameName = (ours: string, theirs: string): boolean =>
+  ours === theirs || ours === 'nop' || theirs.replace(/[bwd]$/, '') === ours || ours.replace(/[bwd]$/, '') === theirs;
+
+interface Line {
+  readonly offset: number;
+  readonly length: number;
+  readonly text: string;
+}
+
+/** What objdump makes of the bytes, an entry for each instruction. */
+function objdump(bytes: Uint8Array, bits: 16 | 32): Line[] {
+  const directory = mkdtempSync(join(tmpdir(), 'skep-objdump-'));
+  try {
+    const file = join(directory, 'code.bin');
+    writeFileSync(file, bytes);
+    const machine = bits === 16 ? 'i8086' : 'i386';
+    const { stdout } = spawnSync(
+      'objdump',
+      ['-D', '-b', 'binary', '-m', machine, '-M', 'intel', '--insn-width=16', file],
+      { encoding: 'latin1', maxBuffer: 1 << 28 },
+    );
+    return stdout.split('\n').flatMap((line) => {
+      const [offset, hex, text] = line.split('\t');
+      if (offset === undefined || hex === undefined || text === undefined) return [];
+      return [{ offset: Number.parseInt(offset, 16), length: hex.trim().split(' ').length, text: text.trim() }];
+    });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+const hasObjdump = spawnSync('objdump', ['--version']).status === 0;
+
+if (hasObjdump) {
+  describe('binutils and the disassembler agree', () => {
+    test.each(MODES)(`on name and length of random instructions in %i-bit code (seed ${SEED})`, (bits) => {
+      const random = randomBytes(SEED + bits);
+      const bytes = Uint8Array.from({ length: 200_000 }, random);
+      const differences: string[] = [];
+      let compared = 0;
+      for (const { offset, length, text } of objdump(bytes, bits)) {
+        const ours = disassemble(bytes.subarray(offset, offset + 16), { bits, address: offset });
+        if (ours.instruction === undefined || NOT_COMPARED.test(text) || ours.instruction.mnemonic === 'wait') continue;
+        compared++;
+        if (ours.length !== length || !isSameName(mnemonicOf(ours.text), mnemonicOf(text)))
+          differences.push(
+            `${Buffer.from(bytes.subarray(offset, offset + length)).toString('hex')} ${ours.text} (${ours.length}) <> ${text} (${length})`,
+          );
+      }
+      expect(compared).toBeGreaterThan(50_000);
+      expect(differences.slice(0, 40)).toEqual([]);
+    });
+  });
+} else {
+  console.warn('skipped: comparing the disassembler with objdump, which is not installed (Debian: binutils)');
+}

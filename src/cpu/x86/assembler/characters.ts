@@ -1,6 +1,6 @@
 /** The bytes of a string in UTF-8. */
 export function characters(text: string): number[] {
-  return [...text].flatMap((character) => bytesOf(character.codePointAt(0) ?? 0));
+  return Array.from(text, (character) => bytesOf(character.codePointAt(0) ?? 0)).flat();
 }
 
 function bytesOf(code: number): number[] {

@@ -163,7 +163,7 @@ const TAKES: Readonly<Record<OperandForm['place'], Takes>> = {
   O: (wanted, operand, context) => {
     if (!isMemory(wanted, operand, context) || operand.kind !== 'memory') return false;
     const { base, index } = sum(operand.address, context.scope);
-    return base === undefined && index === undefined && operand.words.strict === false;
+    return base === undefined && index === undefined && !operand.words.strict;
   },
   X: () => false,
   Y: () => false,

@@ -103,20 +103,13 @@ function stringValue(token: Token): bigint {
 
 /** The value, or undefined when it depends on a name that is not known yet. */
 export function evaluate(expression: Expression, scope: Scope): bigint | undefined {
-  switch (expression.kind) {
-    case 'number':
-      return expression.value;
-    case 'symbol':
-      return scope.value(expression.name, expression.at);
-    case 'register':
-      throw new AssemblyError('SYNTAX', expression.at, `expected a number, found register ${expression.register.name}`);
-    case 'unary': {
-      const operand = evaluate(expression.operand, scope);
-      return operand === undefined ? undefined : UNARY[expression.operator]?.(operand);
-    }
-    case 'binary':
-      return evaluateBinary(expression, scope);
-  }
+  if (expression.kind === 'number') return expression.value;
+  if (expression.kind === 'symbol') return scope.value(expression.name, expression.at);
+  if (expression.kind === 'binary') return evaluateBinary(expression, scope);
+  if (expression.kind === 'register')
+    throw new AssemblyError('SYNTAX', expression.at, `expected a number, found register ${expression.register.name}`);
+  const operand = evaluate(expression.operand, scope);
+  return operand === undefined ? undefined : UNARY[expression.operator]?.(operand);
 }
 
 function evaluateBinary(expression: Expression & { kind: 'binary' }, scope: Scope): bigint | undefined {

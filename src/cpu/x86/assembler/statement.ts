@@ -238,7 +238,7 @@ function parseInstruction(stream: TokenStream, qualify: (name: string) => string
   for (let prefix = stream.takeOneOf(PREFIXES); prefix !== undefined; prefix = stream.takeOneOf(PREFIXES))
     prefixes.push(prefix);
   const bytes = prefixes.flatMap(({ byte }) => byte ?? []);
-  if (stream.peek().kind === 'end') return (output) => output.put(bytes, start);
+  if (bytes.length > 0 && stream.peek().kind === 'end') return (output) => output.put(bytes, start);
   const at = stream.peek();
   const name = at.text.toLowerCase();
   const known = at.kind === 'name' ? mnemonic(name) : undefined;

@@ -28,7 +28,7 @@ export function tokens(line: string, number: number): Token[] {
     const at = { line: number, column: index + 1 };
     if (index === line.length) return [...result, { kind: 'end', text: '', value: 0n, ...at }];
     const text = take(NUMBER) ?? take(NAME) ?? take(SYMBOL) ?? take(STRING);
-    if (text === null) throw new AssemblyError('SYNTAX', at, `${describeStray(line[index] ?? '')}`);
+    if (text === null) throw new AssemblyError('SYNTAX', at, describeStray(line[index] ?? ''));
     result.push(token(text, at));
   }
 }

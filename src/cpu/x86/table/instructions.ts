@@ -277,14 +277,14 @@ const TRANSFERS: readonly Instruction[] = [
 ];
 
 const SYSTEM: readonly Instruction[] = [
-  instruction('E4', 'in AL,Ib', 'end'),
-  instruction('E5', 'in rAX,Ib', 'end'),
-  instruction('E6', 'out Ib,AL', 'end'),
-  instruction('E7', 'out Ib,rAX', 'end'),
-  instruction('EC', 'in AL,DX', 'end'),
-  instruction('ED', 'in rAX,DX', 'end'),
-  instruction('EE', 'out DX,AL', 'end'),
-  instruction('EF', 'out DX,rAX', 'end'),
+  instruction('E4', 'in AL,Ib', 'end handler=port_in'),
+  instruction('E5', 'in rAX,Ib', 'end handler=port_in'),
+  instruction('E6', 'out Ib,AL', 'end handler=port_out'),
+  instruction('E7', 'out Ib,rAX', 'end handler=port_out'),
+  instruction('EC', 'in AL,DX', 'end handler=port_in'),
+  instruction('ED', 'in rAX,DX', 'end handler=port_in'),
+  instruction('EE', 'out DX,AL', 'end handler=port_out'),
+  instruction('EF', 'out DX,rAX', 'end handler=port_out'),
   instruction('F4', 'hlt', 'privileged end'),
   instruction('0F 00 /0', 'sldt Ev', 'protected'),
   instruction('0F 00 /1', 'str Ev', 'protected'),
@@ -312,8 +312,8 @@ const SYSTEM: readonly Instruction[] = [
   instruction('0F 32', 'rdmsr', 'privileged'),
   instruction('0F 31', 'rdtsc', ''),
   instruction('0F 33', 'rdpmc', ''),
-  instruction('0F 34', 'sysenter', 'end protected'),
-  instruction('0F 35', 'sysexit', 'end protected privileged'),
+  instruction('0F 34', 'sysenter', 'end'),
+  instruction('0F 35', 'sysexit', 'end'),
   instruction('0F A2', 'cpuid', ''),
   instruction('0F AA', 'rsm', 'end'),
 ];

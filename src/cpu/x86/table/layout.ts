@@ -6,6 +6,7 @@
  *     0x0001_0000  processor state
  *     0x0001_4000  decoder tables
  *     0x0004_0000  TLB
+ *     0x0008_0000  list of the TLB entries in use
  *     0x0010_0000  decoded code
  *     ENGINE_END   segments and the flat view
  */
@@ -57,12 +58,12 @@ export const FIELD = {
   RIP: 0x088, // the next instruction, as an offset in CS
   START_RIP: 0x090, // the instruction being executed; where a fault returns to
 
-  // Arithmetic flags are kept as the operands and result of the last operation that set them (see core/flags.ts).
+  // Arithmetic flags are kept as the result and the carries of the last operation that set them (see core/flags.ts).
   FLAGS_32: 0x098, // every flag but the lazy ones
-  LAZY_OP_32: 0x09c,
-  LAZY_RESULT: 0x0a0,
-  LAZY_DST: 0x0a8,
-  LAZY_SRC: 0x0b0,
+  TLB_BASE_32: 0x09c, // the half of the TLB that belongs to the present privilege
+  LAZY_RESULT: 0x0a0, // sign-extended to 64 bits
+  LAZY_CARRIES: 0x0a8,
+  RIP_BASE: 0x0b0, // offset in CS of the page being executed: a uop's RIP is this plus its offset in the page
 
   CPL_32: 0x0b8,
   MODE_32: 0x0bc, // the MODE bits below, derived from CR0, CS, SS, DS, ES, EFLAGS.VM, EFER by updateMode()
@@ -100,6 +101,10 @@ export const FIELD = {
   PDPTE: 0x290, // four, loaded with CR3 in PAE mode
   ADDRESS_MASK: 0x2b0, // (1 << physical address bits) - 1
 
+  // What taken branches compare INSTRUCTIONS with: LIMIT, or 0 when something else asks for attention (a pin, an exit,
+  // a change of the memory map). The main loop sets it back.
+  DEADLINE: 0x2b8,
+
   MSR: 0x300, // storage of the MSRs in core/msr.ts, 8 bytes each, 128 of them
   X87: 0x800, // rooms for x87 and SSE state
   SSE: 0xa00,
@@ -123,7 +128,8 @@ export const EXIT = { NONE: 0, LIMIT: 1, HALT: 2, SHUTDOWN: 3, REQUEST: 4 } as c
 
 /**
  * A decoded instruction, 32 bytes. Registers are byte offsets from REGS, so that AH is 1 and EBX is 24; control,
- * debug and segment registers are plain numbers.
+ * debug and segment registers are plain numbers. The trait MEMORY says that the E or M operand is in memory, IMMEDIATE
+ * that the row has an immediate (so that IN AL,Ib is told from IN AL,DX); a literal 1 counts as one.
  */
 export const UOP_SIZE = 32;
 export const UOP = {
@@ -140,11 +146,12 @@ export const UOP = {
   ADDRESS_SIZE_8: 11, // 2, 4, 8
   DISPLACEMENT_32: 12, // signed
   IMMEDIATE: 16, // sign-extended; the offset of a far pointer
-  SELECTOR_16: 28, // of a far pointer; the second immediate of ENTER
-  LINK_32: 24, // the main loop's: what follows
+  LINK_32: 24, // of a branch: the uop that it leads to, or 0 when that is not known
+  SELECTOR_16: 28, // of a far pointer; second immediate of ENTER; condition of SETcc and CMOVcc; segment of LDS and the like
+  OFFSET_16: 30, // of the instruction's first byte in its page
 } as const;
 export const SEGMENT_FLAT = 0xff;
-export const UOP_TRAIT = { MEMORY: 1, LOCK: 2, REP: 4, REPNE: 8 } as const;
+export const UOP_TRAIT = { MEMORY: 1, LOCK: 2, REP: 4, REPNE: 8, PRIVILEGED: 16, IMMEDIATE: 32 } as const;
 
 /**
  * The TLB: TLB_SIZE entries for the supervisor, then as many for user mode, 32 bytes each, direct mapped by the low
@@ -154,8 +161,17 @@ export const UOP_TRAIT = { MEMORY: 1, LOCK: 2, REP: 4, REPNE: 8 } as const;
  * logged page, code) is a tag that is not there.
  *
  *     +0  u64 read tag    +8  u64 write tag    +16  u64 execute tag    +24  u32 arena address of the page - linear
+ *     +28 u32 TLB_FLAG bits
  */
 export const TLB_SIZE = 4096;
-export const TLB_ENTRY = { READ: 0, WRITE: 8, EXECUTE: 16, ADDEND_32: 24 } as const;
+export const TLB_ENTRY = { READ: 0, WRITE: 8, EXECUTE: 16, ADDEND_32: 24, FLAGS_32: 28 } as const;
+/** LISTED: the entry's number is in the list below. GLOBAL: it survives a load of CR3. */
+export const TLB_FLAG = { LISTED: 1, GLOBAL: 2 } as const;
+/**
+ * Which entries have been filled, so that a flush costs what was used:
+ *
+ *     +0  u32 how many    +4  u32 1 when a part of a large page has been entered    +8  u16 entry numbers
+ */
+export const TLB_USED = 0x8_0000;
 export const TLB_ENTRY_SIZE = 32;
 export const TLB_INVALID = 1;

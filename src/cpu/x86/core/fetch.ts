@@ -1,0 +1,136 @@
+// From CS:RIP to the uops to execute: a block in the cache, a new one, or a single instruction decoded for this one
+// time where the cache cannot help.
+import { OP_NEXT, OP_RESYNC } from './generated/decoder';
+import {
+  MODE_PAGING,
+  MODE_USER,
+  SEG_CS,
+  STATE_RIP_BASE,
+  TLB_ENTRY_ADDEND_32,
+  TLB_ENTRY_EXECUTE,
+  TLB_SIZE,
+  STATE_TLB_BASE_32,
+  UOP_OFFSET_16,
+  UOP_OP_16,
+  UOP_SIZE,
+} from './generated/layout';
+import { blockBytes, closeBlock, findBlock, openBlock } from './code-cache';
+import { decode, endsBlock } from './decode';
+import { fault, raiseError, VECTOR_GP } from './fault';
+import { codePage, fetchByte } from './paging';
+import { mode, rip, segmentBase, segmentLimit } from './state';
+
+/** Uops of a block before it goes on in another one. */
+const MAX_UOPS: u32 = 32;
+/** What a block's decoding does not depend on. */
+const MODE_KEY: u32 = ~(MODE_PAGING | MODE_USER);
+/** With the mode in the key of a block: its page does not lie in the code segment as a whole. */
+const EDGE: u32 = 0x8000_0000;
+/** Whether the last look-up was at the edge of the code segment, where blocks must not be linked. */
+export let atEdge: bool = false;
+
+/** Two uops that belong to no block: an instruction and what comes after it. */
+const SINGLE: usize = memory.data(2 * 32, 16);
+const BYTES: usize = memory.data(16);
+
+// @ts-ignore: decorator
+@inline export function isSingle(u: usize): bool {
+  return u - SINGLE < 64;
+}
+
+/** The arena address of the instruction byte at `linear`, as codePage says. */
+// @ts-ignore: decorator
+@inline function codeAddress(linear: u32): usize {
+  const entry: usize = load<u32>(STATE_TLB_BASE_32) + (((linear >> 12) & (TLB_SIZE - 1)) << 5);
+  if (load<u64>(entry, TLB_ENTRY_EXECUTE) == u64(linear & ~0xfff)) return linear + load<u32>(entry, TLB_ENTRY_ADDEND_32);
+  return codePage(linear);
+}
+
+/**
+ * The uops at CS:RIP, or 0 when the fetch faulted. Sets RIP_BASE.
+ *
+ * In a page that lies in the code segment as a whole no limit is reached and no instruction pointer wraps, whichever CS
+ * it is executed with; only there are blocks linked. At the edge of the segment each block is looked up, and executed
+ * instruction by instruction when it would reach the limit.
+ */
+export function lookup(): usize {
+  const ip = rip();
+  const linear = <u32>(segmentBase(SEG_CS) + ip);
+  const base = ip - (linear & 0xfff);
+  store<u64>(STATE_RIP_BASE, base);
+  const limit: u64 = segmentLimit(SEG_CS);
+  atEdge = base > limit || base + 0xfff > limit;
+  if (ip > limit) return single();
+  const address = codeAddress(linear);
+  if (address <= 1) return address == 0 ? 0 : single();
+  const key = atEdge ? (mode() & MODE_KEY) | EDGE : mode() & MODE_KEY;
+  let first = findBlock(address, key);
+  if (first == 0) first = decodeBlock(address, key);
+  if (atEdge && !isSingle(first) && ip + blockBytes(first) - 1 > limit) return single();
+  return first;
+}
+
+/** Decodes up to a branch without condition, the end of the page or MAX_UOPS. */
+function decodeBlock(address: usize, key: u32): usize {
+  const bits = mode();
+  const pageEnd = (address & ~0xfff) + 0x1000;
+  const first = openBlock(MAX_UOPS + 1);
+  let u = first;
+  let at = address;
+  for (let count: u32 = 0; count < MAX_UOPS && at < pageEnd; count++) {
+    const length = decode(at, <u32>(pageEnd - at), u, bits);
+    if (length == 0) break;
+    store<u16>(u, <u16>(at & 0xfff), UOP_OFFSET_16);
+    u += UOP_SIZE;
+    at += length;
+    if (endsBlock) {
+      close(address, at, first, u, key);
+      return first;
+    }
+  }
+  // The first instruction crosses into the next page.
+  if (u == first) return single();
+  // After the last byte of the page the offset is 1000h.
+  place(u, OP_NEXT, <u32>(at - (address & ~0xfff)));
+  close(address, at, first, u + UOP_SIZE, key);
+  return first;
+}
+
+function place(u: usize, op: u32, offset: u32): void {
+  memory.fill(u, 0, UOP_SIZE);
+  store<u16>(u, <u16>op, UOP_OP_16);
+  store<u16>(u, <u16>offset, UOP_OFFSET_16);
+}
+
+function close(address: usize, end: usize, first: usize, last: usize, key: u32): void {
+  closeBlock(address, key, <u32>(end - address), <u32>(last - first) / UOP_SIZE);
+}
+
+/** Decodes one instruction, byte by byte, with everything that may be in the way. 0: the fetch faulted. */
+export function single(): usize {
+  const ip = rip();
+  const limit: u64 = segmentLimit(SEG_CS);
+  const linear = <u32>(segmentBase(SEG_CS) + ip);
+  store<u64>(STATE_RIP_BASE, ip - (linear & 0xfff));
+  let count: u32 = 0;
+  let length: u32 = 0;
+  while (length == 0) {
+    if (ip + count > limit) {
+      raiseError(VECTOR_GP, 0);
+      return 0;
+    }
+    store<u8>(BYTES + count, <u8>byteAt(linear + count));
+    if (fault) return 0;
+    length = decode(BYTES, ++count, SINGLE, mode());
+  }
+  const offset = linear & 0xfff;
+  store<u16>(SINGLE, <u16>offset, UOP_OFFSET_16);
+  place(SINGLE + UOP_SIZE, OP_RESYNC, offset + length);
+  return SINGLE;
+}
+
+function byteAt(linear: u32): u32 {
+  const address = codeAddress(linear);
+  if (address == 0) return 0;
+  return address == 1 ? fetchByte(linear) : load<u8>(address);
+}

@@ -1,0 +1,41 @@
+// The module's exports.
+import { dropPage, initializeCodeCache } from './code-cache';
+import { initializeHandlers } from './generated/handlers';
+import { STATE_DEADLINE } from './generated/layout';
+import { dropExecuteTags, flushTlbGlobal, initializeTlb, peek } from './paging';
+import { resetProcessor } from './reset';
+
+export { materialize as flags, setFlags as set_flags } from './flags';
+export { updateMode as update_mode } from './segment';
+export { run } from './run';
+
+/** The state after RESET#. What has been decoded stays: memory has not changed. */
+export function reset(): void {
+  resetProcessor();
+  flush_tlb();
+}
+
+/** Once, before anything else. */
+export function initialize(): void {
+  initializeHandlers();
+  initializeCodeCache();
+  initializeTlb();
+  reset();
+}
+
+/** The memory map has changed: nothing translated is worth anything, and the block in flight ends soon. */
+export function flush_tlb(): void {
+  flushTlbGlobal();
+  store<u64>(STATE_DEADLINE, 0);
+}
+
+/** Someone other than the guest's stores writes to the code page at this arena address. */
+export function code_written(address: u32): void {
+  dropPage(address);
+  dropExecuteTags(address & ~0xfff);
+}
+
+/** The guest-physical address behind a linear one, or -1. */
+export function translate(linear: f64): f64 {
+  return <f64>peek(<u64>linear);
+}

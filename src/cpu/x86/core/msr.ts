@@ -1,0 +1,145 @@
+/**
+ * RDMSR and WRMSR (SDM volume 4). Memory types are stored and checked, and change nothing: caches are not modelled.
+ * Whatever is not listed here raises #GP(0).
+ */
+import { REG_RAX, REG_RCX, REG_RDX, STATE_ADDRESS_MASK, STATE_EFER } from './generated/layout';
+import { EFER_NXE } from './control-bits';
+import { raiseError, VECTOR_GP } from './fault';
+import { timestamp } from './host';
+import {
+  MSR_APIC_BASE,
+  MSR_MICROCODE,
+  MSR_MISC_ENABLE,
+  MSR_MTRR_DEFAULT,
+  MSR_MTRR_FIXED,
+  MSR_MTRR_VARIABLE,
+  MSR_PAT,
+  MSR_SYSENTER_CS,
+  MSR_SYSENTER_EIP,
+  MSR_SYSENTER_ESP,
+  MSR_TSC_OFFSET,
+} from './msr-storage';
+import { flushTlbGlobal } from './paging';
+import { reg32, setReg32 } from './state';
+
+const TSC: u32 = 0x10;
+const PLATFORM_ID: u32 = 0x17;
+const APIC_BASE: u32 = 0x1b;
+const MICROCODE: u32 = 0x8b;
+const MTRR_CAP: u32 = 0xfe;
+const SYSENTER_CS: u32 = 0x174;
+const SYSENTER_ESP: u32 = 0x175;
+const SYSENTER_EIP: u32 = 0x176;
+const MISC_ENABLE: u32 = 0x1a0;
+const MTRR_VARIABLE: u32 = 0x200;
+const MTRR_FIX_64K: u32 = 0x250;
+const MTRR_FIX_16K: u32 = 0x258;
+const MTRR_FIX_4K: u32 = 0x268;
+const PAT: u32 = 0x277;
+const MTRR_DEFAULT: u32 = 0x2ff;
+const EFER: u32 = 0xc000_0080;
+
+/** Eight variable ranges, fixed ranges, write-combining. */
+const MTRR_CAPABILITIES: u64 = 0x508;
+/** The boot processor, APIC enabled, at its usual place. */
+const APIC_BASE_RESET: u64 = 0xfee0_0900;
+/** Write-back, write-through, UC-, UC, twice (SDM volume 3, section 11.12.4). */
+const PAT_RESET: u64 = 0x0007_0406_0007_0406;
+/** Fast strings. */
+const MISC_ENABLE_RESET: u64 = 0x1;
+
+export function resetMsrs(): void {
+  memory.fill(MSR_TSC_OFFSET, 0, 0x200);
+  store<u64>(MSR_APIC_BASE, APIC_BASE_RESET);
+  store<u64>(MSR_PAT, PAT_RESET);
+  store<u64>(MSR_MISC_ENABLE, MISC_ENABLE_RESET);
+}
+
+/** Where a register that is plain storage is kept, or 0. */
+function storageOf(msr: u32): usize {
+  if (msr == APIC_BASE) return MSR_APIC_BASE;
+  if (msr == MICROCODE) return MSR_MICROCODE;
+  if (msr == SYSENTER_CS) return MSR_SYSENTER_CS;
+  if (msr == SYSENTER_ESP) return MSR_SYSENTER_ESP;
+  if (msr == SYSENTER_EIP) return MSR_SYSENTER_EIP;
+  if (msr == MISC_ENABLE) return MSR_MISC_ENABLE;
+  if (msr == PAT) return MSR_PAT;
+  if (msr == MTRR_DEFAULT) return MSR_MTRR_DEFAULT;
+  if (msr == EFER) return STATE_EFER;
+  return mtrrOf(msr);
+}
+
+function mtrrOf(msr: u32): usize {
+  if (msr >= MTRR_VARIABLE && msr < MTRR_VARIABLE + 16) return slot(MSR_MTRR_VARIABLE, msr - MTRR_VARIABLE);
+  if (msr == MTRR_FIX_64K) return MSR_MTRR_FIXED;
+  if (msr == MTRR_FIX_16K || msr == MTRR_FIX_16K + 1) return slot(MSR_MTRR_FIXED, 1 + msr - MTRR_FIX_16K);
+  if (msr >= MTRR_FIX_4K && msr < MTRR_FIX_4K + 8) return slot(MSR_MTRR_FIXED, 3 + msr - MTRR_FIX_4K);
+  return 0;
+}
+
+function slot(first: usize, index: u32): usize {
+  return first + ((<u32>index) << 3);
+}
+
+/** The time-stamp counter: the host's, moved by what the guest has written. */
+export function timestampCounter(): u64 {
+  return <u64>timestamp() + load<u64>(MSR_TSC_OFFSET);
+}
+
+function setPair(value: u64): void {
+  setReg32(REG_RAX, <u32>value);
+  setReg32(REG_RDX, <u32>(value >> 32));
+}
+
+export function rdtscInto(): void {
+  setPair(timestampCounter());
+}
+
+export function rdmsr(u: usize): void {
+  const msr = reg32(REG_RCX);
+  const storage = storageOf(msr);
+  if (storage != 0) setPair(load<u64>(storage));
+  else if (msr == TSC) setPair(timestampCounter());
+  else if (msr == PLATFORM_ID) setPair(0);
+  else if (msr == MTRR_CAP) setPair(MTRR_CAPABILITIES);
+  else raiseError(VECTOR_GP, 0);
+}
+
+export function wrmsr(u: usize): void {
+  const msr = reg32(REG_RCX);
+  const value = ((<u64>reg32(REG_RDX)) << 32) | reg32(REG_RAX);
+  if (msr == TSC) return store<u64>(MSR_TSC_OFFSET, value - <u64>timestamp());
+  const storage = storageOf(msr);
+  if (storage == 0 || !isAcceptable(msr, value)) return raiseError(VECTOR_GP, 0);
+  store<u64>(storage, value);
+  if (msr == EFER) flushTlbGlobal();
+}
+
+/** Whether a register takes this value; #GP(0) otherwise. */
+function isAcceptable(msr: u32, value: u64): bool {
+  const tooHigh = value & ~load<u64>(STATE_ADDRESS_MASK);
+  if (msr == EFER) return (value & ~EFER_NXE) == 0;
+  if (msr == PAT) return areTypes(value, true);
+  if (msr == APIC_BASE) return tooHigh == 0 && (value & 0x2ff & ~(<u64>0x100)) == 0;
+  if (msr == MTRR_DEFAULT) return (value & ~(<u64>0xcff)) == 0 && isType(<u32>value & 0xff, false);
+  if (msr >= MTRR_VARIABLE && msr < MTRR_VARIABLE + 16) return tooHigh == 0 && isVariable(msr, value);
+  if (msr >= MTRR_FIX_64K && msr < MTRR_FIX_4K + 8) return areTypes(value, false);
+  return true;
+}
+
+function isVariable(msr: u32, value: u64): bool {
+  if ((msr & 1) != 0) return (value & 0x7ff) == 0;
+  return (value & 0xf00) == 0 && isType(<u32>value & 0xff, false);
+}
+
+/** UC, WC, WT, WP, WB; in the PAT also UC-. */
+function isType(type: u32, inPat: bool): bool {
+  return type <= 1 || (type >= 4 && type <= 6) || (inPat && type == 7);
+}
+
+function areTypes(value: u64, inPat: bool): bool {
+  for (let shift: u64 = 0; shift < 64; shift += 8) {
+    if (!isType(<u32>(value >> shift) & 0xff, inPat)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,260 @@
+// Around the main loop (generated/loop.ts): what happens between blocks, and the way out of a block that has no link.
+import { execute } from './generated/handlers';
+import { loop } from './generated/loop';
+import {
+  HANDLER_INT,
+  HANDLER_INT3,
+  HANDLER_INTO,
+  OP_CALL_HOT,
+  OP_FIRST_OTHER,
+  OP_LOOP_HOT,
+  OP_NEXT,
+  OP_RAISE,
+  OP_RESYNC,
+  OP_RET_HOT,
+} from './generated/decoder';
+import {
+  EXIT_HALT,
+  EXIT_LIMIT,
+  EXIT_NONE,
+  EXIT_SHUTDOWN,
+  REG_RCX,
+  REG_RSP,
+  SEG_CS,
+  STATE_DEADLINE,
+  STATE_EXIT_32,
+  STATE_HALTED_32,
+  STATE_INSTRUCTIONS,
+  STATE_INTERRUPT_LINE_32,
+  STATE_LIMIT,
+  STATE_NMI_BLOCKED_32,
+  STATE_NMI_PENDING_32,
+  STATE_RIP_BASE,
+  STATE_SHADOW_32,
+  STATE_START_RIP,
+  UOP_LINK_32,
+  UOP_SIZE,
+  UOP_TRAIT_PRIVILEGED,
+} from './generated/layout';
+import { finishDropping, generation, setExecuting } from './code-cache';
+import { DR6_BS, raiseDebug } from './debug';
+import { deliver, deliverNmi, interrupt, INTERRUPT_EXTERNAL } from './exception';
+import { clearFault, fault, FAULTED, raise, raiseError, VECTOR_GP } from './fault';
+import { atEdge, isSingle, lookup, single } from './fetch';
+import { IF, systemFlag, TF } from './flags';
+import { acknowledge } from './host';
+import { cpl, reg32, register, retire, rip, segmentLimit, setReg32, setRegister, setRip } from './state';
+import { truncate } from './state';
+import { uopAddressSize, uopImmediate, uopLength, uopOffset, uopOp, uopSize, uopTraits } from './uop';
+
+/** EIP wraps at 32 bits. */
+const RIP_MASK: u64 = 0xffff_ffff;
+
+/** The offset in CS of the instruction after `u`. */
+// @ts-ignore: decorator
+@inline export function nextRip(u: usize): u64 {
+  return (load<u64>(STATE_RIP_BASE) + uopOffset(u) + uopLength(u)) & RIP_MASK;
+}
+
+// @ts-ignore: decorator
+@inline function thisRip(u: usize): u64 {
+  return (load<u64>(STATE_RIP_BASE) + uopOffset(u)) & RIP_MASK;
+}
+
+/** Executes a uop that has no case of its own in the main loop. */
+export function executeSlow(u: usize): void {
+  setExecuting(u);
+  const op = uopOp(u);
+  store<u64>(STATE_START_RIP, thisRip(u));
+  setRip(nextRip(u));
+  if (op == OP_RAISE) {
+    const vector = <u32>uopImmediate(u);
+    if (vector == VECTOR_GP) raiseError(VECTOR_GP, 0);
+    else raise(vector);
+  } else if ((uopTraits(u) & UOP_TRAIT_PRIVILEGED) != 0 && cpl() != 0) raiseError(VECTOR_GP, 0);
+  else execute(u, op);
+}
+
+/** LOOP: counts rCX down, by the address size; whether it is not yet zero. */
+export function countDown(u: usize): bool {
+  const size = uopAddressSize(u);
+  const count = truncate(register(REG_RCX, size) - 1, size);
+  setRegister(REG_RCX, size, count);
+  return count != 0;
+}
+
+/** Takes back a LOOP that cannot jump. */
+function countUp(u: usize): void {
+  const size = uopAddressSize(u);
+  setRegister(REG_RCX, size, truncate(register(REG_RCX, size) + 1, size));
+}
+
+/** Where a branch goes: cut to the operand size, which a 16-bit one does to EIP as well. */
+export function branchTarget(u: usize): u64 {
+  return truncate(nextRip(u) + uopImmediate(u), min<u32>(uopSize(u), 4));
+}
+
+// @ts-ignore: decorator
+@inline function beyondLimit(target: u64): bool {
+  return target > <u64>segmentLimit(SEG_CS);
+}
+
+/**
+ * Leaves uop `u` of the block that starts at `block`: a fault, a branch taken without a link, an instruction that ends
+ * its block, or the block has been dropped. The next uop to execute, which starts a block; 0 when run() is to return.
+ */
+export function leave(u: usize, block: usize): usize {
+  const before = (u - block) / UOP_SIZE;
+  const op = uopOp(u);
+  finishDropping();
+  setExecuting(0);
+  if (fault) {
+    retire(before);
+    if (fault == FAULTED) return afterFault(thisRip(u));
+    clearFault();
+    setRip(thisRip(u));
+    return boundary();
+  }
+  if (op < OP_FIRST_OTHER && op != OP_RESYNC) return follow(u, op, before);
+  if (op == OP_RESYNC) {
+    retire(before);
+    setRip(thisRip(u));
+    return proceed();
+  }
+  if (op == OP_RET_HOT && beyondLimit(rip())) {
+    setReg32(REG_RSP, reg32(REG_RSP) - 4);
+    raiseError(VECTOR_GP, 0);
+    retire(before);
+    return afterFault(thisRip(u));
+  }
+  retire(before + 1);
+  return op == OP_RET_HOT ? proceed() : boundary();
+}
+
+/** Takes a branch, or goes on after the last uop of a block, and links it when the next block is in the same page. */
+function follow(u: usize, op: u32, before: u64): usize {
+  const target = op == OP_NEXT ? thisRip(u) : branchTarget(u);
+  if (op != OP_NEXT && beyondLimit(target)) {
+    if (op == OP_CALL_HOT) setReg32(REG_RSP, reg32(REG_RSP) + 4);
+    else if (op == OP_LOOP_HOT) countUp(u);
+    raiseError(VECTOR_GP, 0);
+    retire(before);
+    return afterFault(thisRip(u));
+  }
+  retire(op == OP_NEXT ? before : before + 1);
+  const base = load<u64>(STATE_RIP_BASE);
+  const then = generation;
+  setRip(target);
+  const next = proceed();
+  const linkable = target - base < 0x1000 && load<u64>(STATE_RIP_BASE) == base && rip() == target && next != 0 && !atEdge;
+  if (linkable && then == generation && !isSingle(u) && !isSingle(next)) store<u32>(u, <u32>next, UOP_LINK_32);
+  return next;
+}
+
+/** On to RIP: at once when nothing has asked for attention. */
+// @ts-ignore: decorator
+@inline function proceed(): usize {
+  if (load<u64>(STATE_INSTRUCTIONS) >= load<u64>(STATE_DEADLINE)) return boundary();
+  const next = lookup();
+  return next != 0 ? next : afterFault(rip());
+}
+
+/** Exceptions delivered in a row without an instruction in between. */
+let deliveries: u32 = 0;
+let deliveredAt: u64 = 0;
+const MANY_DELIVERIES: u32 = 1000;
+
+/** Delivers the exception that the instruction at `start` has raised. */
+function afterFault(start: u64): usize {
+  deliverAt(start);
+  return boundary();
+}
+
+function deliverAt(start: u64): void {
+  store<u64>(STATE_START_RIP, start);
+  setRip(start);
+  deliver();
+  stepping = false;
+  // A handler that cannot even start is entered for ever without an instruction; the limit must still be reached.
+  const now = load<u64>(STATE_INSTRUCTIONS);
+  deliveries = now == deliveredAt ? deliveries + 1 : 0;
+  deliveredAt = now;
+  if (deliveries > MANY_DELIVERIES) retire(1);
+}
+
+/** The instruction being executed began with TF set: #DB is due after it. */
+let stepping: bool = false;
+let steppedOp: u32 = 0;
+
+/** The single-step trap; software interrupts clear TF and are not followed by one. */
+function trapAfterStep(): void {
+  stepping = false;
+  if (steppedOp == HANDLER_INT || steppedOp == HANDLER_INT3 || steppedOp == HANDLER_INTO) return;
+  raiseDebug(DR6_BS);
+  deliverAt(rip());
+}
+
+/**
+ * Between two blocks, with RIP at the next instruction: traps, exits, interrupts, in this order. Returns the uops to
+ * execute next, or 0 with EXIT set.
+ */
+function boundary(): usize {
+  if (stepping) trapAfterStep();
+  while (true) {
+    if (load<u32>(STATE_EXIT_32) != EXIT_NONE) return 0;
+    if (load<u64>(STATE_INSTRUCTIONS) >= load<u64>(STATE_LIMIT)) return exit(EXIT_LIMIT);
+    const shadow = load<u32>(STATE_SHADOW_32) != 0;
+    store<u32>(STATE_SHADOW_32, 0);
+    const pending = isInterruptPending();
+    if (pending && !shadow) {
+      takeInterrupt();
+      continue;
+    }
+    if (load<u32>(STATE_HALTED_32) != 0) return exit(EXIT_HALT);
+    const step = systemFlag(TF);
+    // One instruction at a time while a trap or a held-off interrupt is due after it.
+    const alone = step || pending;
+    store<u64>(STATE_DEADLINE, alone ? 0 : load<u64>(STATE_LIMIT));
+    const next = alone ? single() : lookup();
+    if (next == 0) {
+      deliverAt(rip());
+      continue;
+    }
+    stepping = step;
+    steppedOp = uopOp(next);
+    return next;
+  }
+}
+
+function exit(reason: u32): usize {
+  store<u32>(STATE_EXIT_32, reason);
+  return 0;
+}
+
+function isNmiPending(): bool {
+  return load<u32>(STATE_NMI_PENDING_32) != 0 && load<u32>(STATE_NMI_BLOCKED_32) == 0;
+}
+
+function isInterruptPending(): bool {
+  return isNmiPending() || (load<u32>(STATE_INTERRUPT_LINE_32) != 0 && systemFlag(IF));
+}
+
+function takeInterrupt(): void {
+  store<u32>(STATE_HALTED_32, 0);
+  store<u64>(STATE_START_RIP, rip());
+  if (isNmiPending()) {
+    store<u32>(STATE_NMI_PENDING_32, 0);
+    deliverNmi();
+  } else interrupt(acknowledge(), INTERRUPT_EXTERNAL);
+}
+
+/** Runs until something sets EXIT; returns that. */
+export function run(): u32 {
+  clearFault();
+  const first = boundary();
+  if (first != 0) loop(first);
+  const reason = load<u32>(STATE_EXIT_32);
+  // A shutdown lasts until the next reset.
+  if (reason != EXIT_SHUTDOWN) store<u32>(STATE_EXIT_32, EXIT_NONE);
+  return reason;
+}

@@ -1,0 +1,454 @@
+// Turns the layout and the opcode table into AssemblyScript sources: the layout's constants, the decoder's data, the
+// main loop and the switch over the handlers.
+import { HOT_BRANCHES, HOT_OPERATIONS, HOT_RETURN, LEAVE } from './hot-operations.mjs';
+
+/** `{ A: 1 }` as lines `export const A: u32 = 0x1;`. */
+function constants(values) {
+  return Object.entries(values).map(([name, value]) => `export const ${name}: u32 = 0x${value.toString(16)};`);
+}
+
+const prefixed = (prefix, values, offset = 0) =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}_${name}`, value + offset]));
+
+const numbered = (prefix, names, step = 1) =>
+  Object.fromEntries(names.map((name, index) => [`${prefix}_${name.toUpperCase()}`, index * step]));
+
+/** Every constant of table/layout.ts; FIELDs as absolute addresses. */
+function layoutSource(layout) {
+  const plain = Object.entries(layout).filter(([, value]) => typeof value === 'number');
+  return [
+    '// Generated from table/layout.ts.',
+    ...constants({
+      ...Object.fromEntries(plain),
+      ...prefixed('SEGMENT', layout.SEGMENT),
+      ...prefixed('STATE', layout.FIELD, layout.STATE),
+      ...prefixed('MODE', layout.MODE),
+      ...prefixed('EXIT', layout.EXIT),
+      ...prefixed('UOP', layout.UOP),
+      ...prefixed('UOP_TRAIT', layout.UOP_TRAIT),
+      ...prefixed('TLB_ENTRY', layout.TLB_ENTRY),
+      ...prefixed('TLB_FLAG', layout.TLB_FLAG),
+      ...numbered('REG', layout.REGISTERS, 8),
+      ...numbered('SEG', layout.SEGMENTS),
+      REG_ZERO: layout.FIELD.ZERO,
+    }),
+    '',
+  ].join('\n');
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Rows
+
+/** What the decoder is told about a row. Its sources are the row's operands and traits; nothing here names an opcode. */
+export const ROW_FLAG = {
+  MODRM: 0x1, // a ModRM byte follows the opcode
+  MEMORY_ONLY: 0x2, // #UD when ModRM names a register
+  REGISTER_ONLY: 0x4, // ModRM.mod is ignored
+  REG_BYTE: 0x8, // the register operand is one byte wide
+  RM_BYTE: 0x10,
+  REG_PLAIN: 0x20, // ModRM.reg is a segment, control or debug register
+  OPCODE_REGISTER: 0x40, // the low three bits of the opcode name the first operand
+  SWAP: 0x80, // as registers only, the operands change places, so that `add G,E` is `add E,G`
+  LOCK: 0x100,
+  PROTECTED: 0x200,
+  PRIVILEGED: 0x400,
+  END: 0x800, // nothing is decoded after it
+  NO64: 0x1000,
+  DEFAULT64: 0x2000,
+  REG_ZERO: 0x4000, // the register operand is the accumulator
+};
+export const ROW_SIZE_RULE = { BYTE: 0, OPERAND: 1, WORD: 2, DOUBLE: 3, QUAD: 4, OPERAND_TO_32: 5, DOUBLE_OR_QUAD: 6 };
+export const ROW_IMMEDIATE = {
+  NONE: 0,
+  BYTE: 1,
+  SIGNED_BYTE: 2,
+  WORD: 3,
+  OPERAND_TO_32: 4,
+  OPERAND: 5,
+  FAR: 6,
+  OFFSET: 7, // an absolute address of the address size: the displacement of a memory operand
+  ENTER: 8,
+  ONE: 9,
+};
+/** A row in memory: op numbers [size index][register, memory, flat stack] of 2 bytes, then the rest. */
+export const ROW = { OPS: 0, FLAGS_16: 24, SIZE_RULE_8: 26, IMMEDIATE_8: 27, SELECTOR_8: 28, REG_8: 29, BYTES: 32 };
+const KINDS = ['register', 'memory', 'stack'];
+
+const WIDTH_RULE = {
+  b: 'BYTE',
+  v: 'OPERAND',
+  w: 'WORD',
+  d: 'DOUBLE',
+  q: 'QUAD',
+  z: 'OPERAND_TO_32',
+  y: 'DOUBLE_OR_QUAD',
+};
+const SEGMENT_NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
+
+/** The operand size is that of the first operand which has one. */
+function sizeRule({ operands }) {
+  for (const operand of operands) {
+    if (operand === 'AL') return 'BYTE';
+    if (operand === 'rAX') return operands.some((other) => /^I|DX/.test(other)) ? 'OPERAND_TO_32' : 'OPERAND';
+    if (/^[IJSCD1]/.test(operand)) continue;
+    const rule = WIDTH_RULE[operand.slice(1)];
+    if (rule !== undefined) return rule;
+  }
+  return 'OPERAND';
+}
+
+function immediateRule({ operands }) {
+  if (operands.join() === 'Iw,Ib') return 'ENTER';
+  for (const operand of operands) {
+    if (operand === '1') return 'ONE';
+    if (operand.startsWith('O')) return 'OFFSET';
+    if (operand === 'Ap') return 'FAR';
+    if (operand === 'Jb' || operand === 'Ibs') return 'SIGNED_BYTE';
+    if (operand === 'Jz' || operand === 'Iz') return 'OPERAND_TO_32';
+    if (operand === 'Ib') return 'BYTE';
+    if (operand === 'Iw') return 'WORD';
+    if (operand === 'Iv') return 'OPERAND';
+  }
+  return 'NONE';
+}
+
+const isModrm = ({ encoding }) => /\/[r0-7]/.test(encoding);
+
+function rowFlags(row, hot) {
+  const { operands, traits, handler } = row;
+  const register = operands.find((operand) => /^[GSCDZ][a-z]/.test(operand));
+  const rm = operands.find((operand) => /^[EMR][a-z]?/.test(operand));
+  const flags = {
+    MODRM: isModrm(row),
+    MEMORY_ONLY: rm?.startsWith('M'),
+    REGISTER_ONLY: rm?.startsWith('R'),
+    REG_BYTE: register?.endsWith('b'),
+    RM_BYTE: rm?.endsWith('b') || register === 'Zb',
+    REG_PLAIN: /^[SCD]/.test(register ?? '') && !register.startsWith('Z'),
+    OPCODE_REGISTER: register?.startsWith('Z'),
+    SWAP: hot && /^G.,E.$/.test(operands.join()) && !['movzx', 'movsx'].includes(handler),
+    LOCK: traits.has('lock'),
+    PROTECTED: traits.has('protected'),
+    PRIVILEGED: traits.has('privileged'),
+    END: traits.has('end') && !CONDITIONAL.has(handler),
+    NO64: traits.has('no64'),
+    DEFAULT64: traits.has('default64'),
+    REG_ZERO: /^Z.,rAX$/.test(operands.join()),
+  };
+  return Object.entries(ROW_FLAG).reduce((bits, [name, bit]) => (flags[name] ? bits | bit : bits), 0);
+}
+
+/** Branches after which the block goes on. */
+const CONDITIONAL = new Set(['jcc', 'loop']);
+
+/** The condition of Jcc, SETcc, CMOVcc; the segment of LES and the like. */
+function selector({ mnemonic, handler }, conditions) {
+  if (handler === 'load_far_pointer') return SEGMENT_NAMES.indexOf(mnemonic.slice(1).toUpperCase());
+  const prefix = { jcc: 'j', setcc: 'set', cmovcc: 'cmov' }[handler];
+  return prefix === undefined ? 0 : conditions.findIndex(({ name }) => prefix + name === mnemonic);
+}
+
+/** Operand kinds of a row as in hot-operations.mjs, when its E operand is a register or when it is memory. */
+function form({ operands }, kind) {
+  const letters = operands.map((operand) => {
+    if (/^[EMR][a-z]?$/.test(operand)) return kind === 'memory' ? 'M' : operand === 'M' ? '' : 'R';
+    if (operand.startsWith('G')) return 'G';
+    if (operand.startsWith('Z')) return 'R';
+    if (operand.startsWith('O')) return 'M';
+    if (operand === 'AL' || operand === 'rAX') return 'A';
+    return { I: 'I', 1: 'I', J: 'J' }[operand[0]] ?? 'X';
+  });
+  return letters.join('').replace(/^AI$/, 'RI').replace('AM', 'GM').replace('MA', 'MG').replace(/^A$/, 'X');
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Operation numbers
+
+const RESERVED = { in: 'input', out: 'output' };
+const functionName = (handler) => RESERVED[handler] ?? handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+
+/** Handlers all of whose rows have hot forms, at least while there is no 64-bit mode. */
+const ALWAYS_HOT = new Set([
+  ...['mov', 'add', 'or', 'adc', 'sbb', 'and', 'sub', 'xor', 'cmp', 'test', 'inc', 'dec', 'movzx', 'movsx', 'nop'],
+  ...['jcc', 'jmp', 'loop'],
+]);
+
+/** The numbers of all operations: special, branches, hot, return, then handlers, those that end a block last. */
+class Operations {
+  constructor(rows) {
+    const ending = (name) => rows.some((row) => row.handler === name && row.traits.has('end'));
+    const handlers = [...new Set(rows.map(({ handler }) => handler))].sort();
+    this.plain = handlers.filter((name) => !ending(name));
+    this.ending = handlers.filter(ending);
+    let next = 0;
+    const take = (count) => (next += count) - count;
+    this.resync = take(1);
+    this.next = take(1);
+    this.branch = take(HOT_BRANCHES.length);
+    this.firstOther = next;
+    this.raise = take(1);
+    this.hot = take(HOT_OPERATIONS.length);
+    this.ret = take(1);
+    this.firstHandler = next;
+    this.firstPlain = take(this.plain.length);
+    this.firstEnding = take(this.ending.length);
+    this.end = next;
+  }
+
+  handler(name) {
+    if (this.plain.includes(name)) return this.firstPlain + this.plain.indexOf(name);
+    return this.firstEnding + this.ending.indexOf(name);
+  }
+}
+
+/** The op number of a row for an operand size and kind of operand. */
+function operation(row, size, kind, operations, conditions) {
+  const { handler } = row;
+  const operands = form(row, kind);
+  const condition = handler === 'jcc' ? selector(row, conditions) : undefined;
+  const matches = (hot) =>
+    hot.handler === handler &&
+    (hot.condition === undefined || hot.condition === condition) &&
+    (hot.size === undefined || hot.size === size) &&
+    (hot.source === undefined || row.operands[1] === `E${hot.source}`) &&
+    (hot.form === operands ||
+      (kind !== 'memory' && ROW_SWAPPED[operands] === hot.form && handler !== 'movzx' && handler !== 'movsx')) &&
+    (!hot.stack || kind === 'stack');
+  const branch = HOT_BRANCHES.findIndex(matches);
+  if (branch >= 0) return operations.branch + branch;
+  const hot = HOT_OPERATIONS.findIndex(matches);
+  if (hot >= 0) return operations.hot + hot;
+  return matches(HOT_RETURN) ? operations.ret : operations.handler(handler);
+}
+const ROW_SWAPPED = { GR: 'RG' };
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decoder data
+
+function parseEncoding({ encoding }) {
+  const words = encoding.split(' ');
+  const mandatory = /^(66|F3|F2) /.test(encoding) ? ['66', 'F3', 'F2'].indexOf(words.shift()) + 1 : 0;
+  const map = words[0] === '0F' ? (words.shift(), 1) : 0;
+  const opcode = Number.parseInt(words.shift(), 16);
+  const digit = words.find((word) => /^\/[0-7]$/.test(word));
+  return { mandatory, map, opcode, group: digit && Number(digit[1]), register: words.includes('+r') };
+}
+
+/** Entries of the opcode map: 0 is undefined; the top two bits say what the rest indexes. */
+export const ENTRY = { ROW: 0x0000, GROUP: 0x4000, MANDATORY: 0x8000, KIND: 0xc000, INDEX: 0x3fff };
+
+function opcodeEntries(rows) {
+  const opcodes = new Array(512).fill(0);
+  const subtables = [];
+  const subtable = (existing, kind, length) => {
+    if ((existing & ENTRY.KIND) === kind && existing !== 0) return existing;
+    const index = subtables.length;
+    subtables.push(...new Array(length).fill(existing));
+    return kind | index;
+  };
+  const parsed = rows.map((row, index) => ({ ...parseEncoding(row), id: index + 1 }));
+  // Ranges first, so that exact opcodes (90, in 90 +r) replace their part.
+  for (const { map, opcode, id } of parsed.filter(({ register }) => register)) {
+    for (let low = 0; low < 8; low++) opcodes[map * 256 + opcode + low] = id;
+  }
+  const exact = parsed.filter(({ register }) => !register).sort((a, b) => a.mandatory - b.mandatory);
+  for (const { map, opcode, id, group, mandatory } of exact) {
+    const at = map * 256 + opcode;
+    if (group !== undefined) {
+      opcodes[at] = subtable(opcodes[at], ENTRY.GROUP, 8);
+      subtables[(opcodes[at] & ENTRY.INDEX) + group] = id;
+    } else if (mandatory !== 0) {
+      opcodes[at] = subtable(opcodes[at], ENTRY.MANDATORY, 4);
+      subtables[(opcodes[at] & ENTRY.INDEX) + mandatory] = id;
+    } else opcodes[at] = id;
+  }
+  return { opcodes, subtables };
+}
+
+function rowBytes(row, operations, conditions) {
+  const bytes = new DataView(new ArrayBuffer(ROW.BYTES));
+  const hot = HOT_OPERATIONS.some(({ handler }) => handler === row.handler);
+  [1, 2, 4, 8].forEach((size, sizeIndex) =>
+    KINDS.forEach((kind, kindIndex) => {
+      const at = ROW.OPS + (sizeIndex * KINDS.length + kindIndex) * 2;
+      bytes.setUint16(at, operation(row, size, kind, operations, conditions), true);
+    }),
+  );
+  bytes.setUint16(ROW.FLAGS_16, rowFlags(row, hot), true);
+  bytes.setUint8(ROW.SIZE_RULE_8, ROW_SIZE_RULE[sizeRule(row)]);
+  bytes.setUint8(ROW.IMMEDIATE_8, ROW_IMMEDIATE[immediateRule(row)]);
+  bytes.setUint8(ROW.SELECTOR_8, Math.max(0, selector(row, conditions)));
+  bytes.setUint8(ROW.REG_8, Math.max(0, SEGMENT_NAMES.indexOf(row.operands[0])));
+  return [...new Uint8Array(bytes.buffer)];
+}
+
+const data = (type, values) => `memory.data<${type}>([${values.join(',')}])`;
+
+function decoderSource(rows, operations, conditions) {
+  const { opcodes, subtables } = opcodeEntries(rows);
+  const blank = new Array(ROW.BYTES).fill(0);
+  return [
+    '// Generated from table/instructions.ts.',
+    ...constants({
+      ...prefixed('ENTRY', ENTRY),
+      ...prefixed('ROW', ROW),
+      ...prefixed('ROW_FLAG', ROW_FLAG),
+      ...prefixed('ROW_SIZE', ROW_SIZE_RULE),
+      ...prefixed('ROW_IMMEDIATE', ROW_IMMEDIATE),
+      OP_RESYNC: operations.resync,
+      OP_NEXT: operations.next,
+      OP_FIRST_OTHER: operations.firstOther,
+      OP_RAISE: operations.raise,
+      OP_RET_HOT: operations.ret,
+      OP_CALL_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'call'),
+      OP_LOOP_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'loop'),
+      OP_FIRST_HANDLER: operations.firstHandler,
+      OP_FIRST_ENDING: operations.firstEnding,
+      ...Object.fromEntries(
+        rows.map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
+      ),
+    }),
+    `export const OPCODES: usize = ${data('u16', opcodes)};`,
+    `export const SUBTABLES: usize = ${data('u16', subtables)};`,
+    `export const ROWS: usize = ${data('u8', [...blank, ...rows.flatMap((row) => rowBytes(row, operations, conditions))])};`,
+    '',
+  ].join('\n');
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Handlers and the main loop
+
+/** Finds the functions that the hand-written files export with the signature of a handler. */
+function findHandlers(sources) {
+  const found = new Map();
+  for (const { file, text } of sources) {
+    const name = file.replace(/^.*\//, '').replace(/\.ts$/, '');
+    for (const [, handler] of text.matchAll(/export function (\w+)\(u: usize\): void/g)) found.set(handler, name);
+  }
+  return found;
+}
+
+function handlersSource(operations, sources) {
+  const found = findHandlers(sources);
+  const all = [...operations.plain, ...operations.ending].filter((handler) => !ALWAYS_HOT.has(handler));
+  const wanted = all.map((handler) => ({ name: functionName(handler), op: operations.handler(handler) }));
+  const missing = wanted.filter(({ name }) => !found.has(name)).map(({ name }) => name);
+  const present = wanted.filter(({ name }) => found.has(name));
+  const entry = ({ name, op }) =>
+    `  store<u32>(TABLE + ${(op - operations.firstHandler) * 4}, load<u32>(changetype<usize>(${name}_)));`;
+  const text = [
+    '// Generated from table/instructions.ts and the handlers found in core/.',
+    ...present.map(({ name }) => `import { ${name} as ${name}_ } from '../${found.get(name)}';`),
+    "import { raise, VECTOR_UD } from '../fault';",
+    '',
+    '/**',
+    ' * Handlers are called through a table: called by name each from one place, all of them would be inlined there, into',
+    ' * one function whose frame takes longer to set up than most of them need.',
+    ' */',
+    `const TABLE: usize = memory.data(${(operations.end - operations.firstHandler) * 4}, 16);`,
+    '',
+    'function undefined_(u: usize): void {',
+    '  raise(VECTOR_UD);',
+    '}',
+    '',
+    'export function initializeHandlers(): void {',
+    `  for (let op = 0; op < ${operations.end - operations.firstHandler}; op++) {`,
+    '    store<u32>(TABLE + (op << 2), load<u32>(changetype<usize>(undefined_)));',
+    '  }',
+    ...present.map(entry),
+    '}',
+    '',
+    '/** Executes a uop by its handler. */',
+    '// @ts-ignore: decorator',
+    '@inline export function execute(u: usize, op: u32): void {',
+    `  call_indirect<void>(load<u32>(TABLE + ((op - ${operations.firstHandler}) << 2)), u);`,
+    '}',
+    ...missing.map((name) => `// missing: ${name}`),
+    '',
+  ];
+  return { text: text.join('\n'), missing };
+}
+
+const TYPES = { 1: 'u8', 2: 'u16', 4: 'u32' };
+
+function loopCases(operations) {
+  const line = (number, comment, body) => `      case ${number}: { // ${comment}\n        ${body}\n      }`;
+  const all = [
+    ...HOT_BRANCHES.map((hot, index) => ({ ...hot, number: operations.branch + index })),
+    ...HOT_OPERATIONS.map((hot, index) => ({ ...hot, number: operations.hot + index })),
+    { ...HOT_RETURN, number: operations.ret },
+  ];
+  return all.map(({ number, handler, form: operands, size, condition, body }) =>
+    line(number, `${handler} ${operands} ${size ?? condition ?? ''}`.trim(), body(TYPES[size], size)),
+  );
+}
+
+const loopSource = (operations) => `// Generated from hot-operations.mjs.
+import { add, or, adc, sbb, and, sub, xor, compare, test, inc, dec, shl, shr, sar, get, set } from '../operation';
+import { beginUpdate, endUpdate, flatAddress, loadFlat, loadOperand, storeFlat, storeOperand } from '../operand';
+import { countDown, executeSlow, leave, nextRip } from '../run';
+import { carryFlag, overflowFlag, parityFlag, signFlag, zeroFlag } from '../flags';
+import { fault } from '../fault';
+import { ea, uopLink, uopOp, uopReg, uopRm, uopSegment } from '../uop';
+import { reg32, retire, setReg32, setRip } from '../state';
+import {
+  REG_RSP, SEGMENT_FLAT, STATE_DEADLINE, STATE_INSTRUCTIONS, STATE_TLB_BASE_32, TLB_ENTRY_ADDEND_32, TLB_ENTRY_READ,
+  TLB_ENTRY_WRITE, TLB_SIZE, UOP_IMMEDIATE, UOP_SIZE,
+} from './layout';
+
+/**
+ * The main loop: executes uops from \`u\`, the first of its block, until \`leave\` says that there is no next one. A case
+ * goes on with \`continue\`; \`break\` leaves the uop, by its link when it is a branch with one and nothing has asked for
+ * attention, else through \`leave\`.
+ */
+export function loop(u: usize): void {
+  let block: usize = u;
+  let tlb: usize = load<u32>(STATE_TLB_BASE_32);
+  while (true) {
+    switch (uopOp(u)) {
+      case ${operations.resync}: break;
+      case ${operations.next}: { // the block goes on in another one
+        const next = uopLink(u);
+        if (next == 0) break;
+        retire((u - block) >> 5);
+        u = next;
+        block = next;
+        continue;
+      }
+      case ${operations.raise}: { executeSlow(u); break; }
+${loopCases(operations).join('\n')}
+      default: {
+        executeSlow(u);
+        if (fault || uopOp(u) >= ${operations.firstEnding}) break;
+        u += UOP_SIZE;
+        continue;
+      }
+    }
+    const next = uopLink(u);
+    const count = load<u64>(STATE_INSTRUCTIONS) + ((u - block) >> 5) + 1;
+    if (next != 0 && count < load<u64>(STATE_DEADLINE)) {
+      store<u64>(STATE_INSTRUCTIONS, count);
+      u = next;
+      block = next;
+      continue;
+    }
+    ${LEAVE}
+  }
+}
+`;
+
+/** The generated files by name, the number of cases of the main loop, and the handlers that nobody has written. */
+export function generate({ layout, instructions, conditions }, sources) {
+  const operations = new Operations(instructions);
+  const handlers = handlersSource(operations, sources);
+  return {
+    files: {
+      'layout.ts': layoutSource(layout),
+      'decoder.ts': decoderSource(instructions, operations, conditions),
+      'handlers.ts': handlers.text,
+      'loop.ts': loopSource(operations),
+    },
+    hotOperations: operations.firstHandler,
+    missing: handlers.missing,
+  };
+}

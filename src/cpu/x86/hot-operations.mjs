@@ -1,0 +1,178 @@
+// The operations with a case of their own in the main loop: which rows of the opcode table they serve and what the
+// case does. A row not found here is executed by its handler, out of line.
+//
+// `forms` are combinations of operand kinds: R the register in ModRM.rm or the opcode, G the register in ModRM.reg,
+// M memory, I an immediate. Bodies are AssemblyScript; `u` is the uop, `T` the unsigned type of the operand size. A
+// body ends with `NEXT` (go on with the next uop) or `break` (leave the uop: a taken branch or a fault).
+
+const NEXT = 'u += UOP_SIZE; continue;';
+
+/** Leaves the block by the slow way, whatever link the uop has. */
+export const LEAVE =
+  '{ u = leave(u, block); block = u; if (u == 0) return; tlb = load<u32>(STATE_TLB_BASE_32); continue; }';
+
+/** Looks `address` up in the TLB: `hit` when all bytes lie in one page whose tag is there, else `miss`. */
+const lookup = (tag, size, hit, miss) => `
+        const address: u32 = flatAddress(u);
+        const entry: usize = tlb + (((address >> 12) & (TLB_SIZE - 1)) << 5);
+        if (uopSegment(u) == SEGMENT_FLAT && load<u64>(entry, TLB_ENTRY_${tag}) == u64((address + ${size - 1}) & ~0xfff)) {
+          const place: usize = address + load<u32>(entry, TLB_ENTRY_ADDEND_32);
+          ${hit}
+        } else {
+          ${miss}
+        }`;
+
+const loadInto = (T, size) =>
+  `let value: ${T} = 0;${lookup(
+    'READ',
+    size,
+    `value = load<${T}>(place);`,
+    `value = loadOperand<${T}>(u); if (fault) break;`,
+  )}`;
+
+const storeFrom = (T, size, value) =>
+  lookup('WRITE', size, `store<${T}>(place, ${value});`, `storeOperand<${T}>(u, ${value}); if (fault) break;`);
+
+const update = (T, size, change) =>
+  lookup(
+    'WRITE',
+    size,
+    `store<${T}>(place, ${change(`load<${T}>(place)`)});`,
+    `const old: ${T} = beginUpdate<${T}>(u); if (fault) break; endUpdate<${T}>(${change('old')});`,
+  );
+
+const SOURCE = {
+  R: (T) => `get<${T}>(uopRm(u))`,
+  G: (T) => `get<${T}>(uopReg(u))`,
+  I: (T) => `<${T}>load<u64>(u, UOP_IMMEDIATE)`,
+};
+
+/** The two-operand operations by form. `operation` is a function of operation.ts. */
+const twoOperands = (operation) => ({
+  RG: (T) => `set<${T}>(uopRm(u), ${operation}<${T}>(${SOURCE.R(T)}, ${SOURCE.G(T)})); ${NEXT}`,
+  RI: (T) => `set<${T}>(uopRm(u), ${operation}<${T}>(${SOURCE.R(T)}, ${SOURCE.I(T)})); ${NEXT}`,
+  GM: (T, size) =>
+    `${loadInto(T, size)}\n        set<${T}>(uopReg(u), ${operation}<${T}>(${SOURCE.G(T)}, value)); ${NEXT}`,
+  MG: (T, size) => `${update(T, size, (old) => `${operation}<${T}>(${old}, ${SOURCE.G(T)})`)} ${NEXT}`,
+  MI: (T, size) => `${update(T, size, (old) => `${operation}<${T}>(${old}, ${SOURCE.I(T)})`)} ${NEXT}`,
+});
+
+/** The same for CMP and TEST, which write no result. */
+const comparison = (operation) => ({
+  RG: (T) => `${operation}<${T}>(${SOURCE.R(T)}, ${SOURCE.G(T)}); ${NEXT}`,
+  RI: (T) => `${operation}<${T}>(${SOURCE.R(T)}, ${SOURCE.I(T)}); ${NEXT}`,
+  GM: (T, size) => `${loadInto(T, size)}\n        ${operation}<${T}>(${SOURCE.G(T)}, value); ${NEXT}`,
+  MG: (T, size) => `${loadInto(T, size)}\n        ${operation}<${T}>(value, ${SOURCE.G(T)}); ${NEXT}`,
+  MI: (T, size) => `${loadInto(T, size)}\n        ${operation}<${T}>(value, ${SOURCE.I(T)}); ${NEXT}`,
+});
+
+const MOV = {
+  RG: (T) => `set<${T}>(uopRm(u), ${SOURCE.G(T)}); ${NEXT}`,
+  RI: (T) => `set<${T}>(uopRm(u), ${SOURCE.I(T)}); ${NEXT}`,
+  GM: (T, size) => `${loadInto(T, size)}\n        set<${T}>(uopReg(u), value); ${NEXT}`,
+  MG: (T, size) => `${storeFrom(T, size, SOURCE.G(T))} ${NEXT}`,
+  MI: (T, size) => `${storeFrom(T, size, SOURCE.I(T))} ${NEXT}`,
+};
+
+const oneOperand = (operation) => ({
+  R: (T) => `set<${T}>(uopRm(u), ${operation}<${T}>(${SOURCE.R(T)})); ${NEXT}`,
+  M: (T, size) => `${update(T, size, (old) => `${operation}<${T}>(${old})`)} ${NEXT}`,
+});
+
+/** MOVZX and MOVSX: `S` is the type of the source, `T` that of the destination. */
+const extension = (S, sourceSize) => ({
+  GR: (T) => `set<${T}>(uopReg(u), <${T}>get<${S}>(uopRm(u))); ${NEXT}`,
+  GM: (T) => `${loadInto(S, sourceSize)}\n        set<${T}>(uopReg(u), <${T}>value); ${NEXT}`,
+});
+
+const shiftByImmediate = (operation) => ({
+  RI: (T) => `set<${T}>(uopRm(u), ${operation}<${T}>(${SOURCE.R(T)}, load<u8>(u, UOP_IMMEDIATE) & 31)); ${NEXT}`,
+});
+
+const PUSH = (T, size, value) => `
+        const pushed: ${T} = ${value};
+        const top: u32 = reg32(REG_RSP) - ${size};
+        const entry: usize = tlb + (((top >> 12) & (TLB_SIZE - 1)) << 5);
+        if (load<u64>(entry, TLB_ENTRY_WRITE) == u64((top + ${size - 1}) & ~0xfff)) {
+          store<${T}>(top + load<u32>(entry, TLB_ENTRY_ADDEND_32), pushed);
+        } else {
+          storeFlat<${T}>(u, top, pushed); if (fault) break;
+        }
+        setReg32(REG_RSP, top);`;
+
+const POP = (T, size) => `
+        let value: ${T} = 0;
+        const top: u32 = reg32(REG_RSP);
+        const entry: usize = tlb + (((top >> 12) & (TLB_SIZE - 1)) << 5);
+        if (load<u64>(entry, TLB_ENTRY_READ) == u64((top + ${size - 1}) & ~0xfff)) {
+          value = load<${T}>(top + load<u32>(entry, TLB_ENTRY_ADDEND_32));
+        } else {
+          value = loadFlat<${T}>(u, top); if (fault) break;
+        }`;
+
+/** Stack operations while the stack is flat and 32 bits wide; otherwise the handler in stack.ts does them. */
+const STACK = {
+  push: {
+    R: (T, size) => `${PUSH(T, size, SOURCE.R(T))} ${NEXT}`,
+    I: (T, size) => `${PUSH(T, size, SOURCE.I(T))} ${NEXT}`,
+  },
+  pop: { R: (T, size) => `${POP(T, size)} setReg32(REG_RSP, top + ${size}); set<${T}>(uopRm(u), value); ${NEXT}` },
+};
+
+const operations = (handler, sizes, forms, rest = {}) =>
+  Object.entries(forms).flatMap(([form, body]) => sizes.map((size) => ({ handler, size, form, body, ...rest })));
+
+const ARITHMETIC = ['add', 'or', 'adc', 'sbb', 'and', 'sub', 'xor'];
+const CONDITIONS = [
+  'overflowFlag() != 0',
+  'carryFlag() != 0',
+  'zeroFlag() != 0',
+  '(carryFlag() | zeroFlag()) != 0',
+  'signFlag() != 0',
+  'parityFlag() != 0',
+  '(signFlag() ^ overflowFlag()) != 0',
+  '((signFlag() ^ overflowFlag()) | zeroFlag()) != 0',
+];
+
+/** `{ handler, size, form, body, stack?, condition? }`; the position gives the number of the case. */
+export const HOT_OPERATIONS = [
+  ...operations('mov', [1, 2, 4], MOV),
+  ...ARITHMETIC.flatMap((name) => operations(name, [1, 2, 4], twoOperands(name))),
+  ...['cmp', 'test'].flatMap((name) => operations(name, [1, 2, 4], comparison(name === 'cmp' ? 'compare' : 'test'))),
+  ...['inc', 'dec'].flatMap((name) => operations(name, [1, 2, 4], oneOperand(name))),
+  ...operations('movzx', [2, 4], extension('u8', 1), { source: 'b' }),
+  ...operations('movzx', [2, 4], extension('u16', 2), { source: 'w' }),
+  ...operations('movsx', [2, 4], extension('i8', 1), { source: 'b' }),
+  ...operations('movsx', [2, 4], extension('i16', 2), { source: 'w' }),
+  ...operations('lea', [4], { GM: () => `setReg32(uopReg(u), u32(ea(u))); ${NEXT}` }),
+  ...['shl', 'shr', 'sar'].flatMap((name) => operations(name, [4], shiftByImmediate(name))),
+  ...operations('nop', [2, 4], { '': () => NEXT, R: () => NEXT, M: () => NEXT }),
+  ...operations('push', [2, 4], STACK.push, { stack: true }),
+  ...operations('pop', [2, 4], STACK.pop, { stack: true }),
+];
+
+/** Branches, whose bodies leave the uop when they are taken; the common end of the loop follows the link. */
+export const HOT_BRANCHES = [
+  ...CONDITIONS.flatMap((test, index) => [
+    { handler: 'jcc', condition: index * 2, form: 'J', body: () => `if (${test}) break; ${NEXT}` },
+    { handler: 'jcc', condition: index * 2 + 1, form: 'J', body: () => `if (!(${test})) break; ${NEXT}` },
+  ]),
+  { handler: 'jmp', form: 'J', body: () => 'break;' },
+  { handler: 'loop', form: 'J', body: () => `if (countDown(u)) break; ${NEXT}` },
+  {
+    handler: 'call',
+    form: 'J',
+    size: 4,
+    stack: true,
+    body: () => `${PUSH('u32', 4, 'u32(nextRip(u))').replace('break;', LEAVE)} break;`,
+  },
+];
+
+/** The hot return: leaves like a handler that has set RIP. */
+export const HOT_RETURN = {
+  handler: 'ret',
+  form: '',
+  size: 4,
+  stack: true,
+  body: () => `${POP('u32', 4)} setReg32(REG_RSP, top + 4); setRip(value); break;`,
+};
