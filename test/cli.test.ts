@@ -27,7 +27,7 @@ function skep(args: readonly string[], input = ''): { status: number | null; std
 
 /** A boot ROM of 64 KiB that starts with this 16-bit code. */
 function rom(name: string, code: string): string {
-  const source = `org 0xf0000\nbits 16\nstart:\n${code}\ntimes 0xfff0 - ($ - $$) db 0x90\njmp 0xf000:0\ntimes 0x10000 - ($ - $$) db 0\n`;
+  const source = `org 0\nbits 16\nstart:\n${code}\ntimes 0xfff0 - ($ - $$) db 0x90\njmp 0xf000:0\ntimes 0x10000 - ($ - $$) db 0\n`;
   writeFileSync(join(folder, name), assemble(source).bytes);
   return name;
 }

@@ -40,6 +40,7 @@ const LAST_FILE = 0x3fff;
 const FEATURE_TRADITIONAL = 1;
 const FEATURE_DMA = 2;
 
+/** Bits of a control structure's first word; a selector stands in its upper half. */
 const DMA_ERROR = 0x01;
 const DMA_READ = 0x02;
 const DMA_SKIP = 0x04;

@@ -117,7 +117,7 @@ class CountingCounter {
 
 /** Numbers from a seed: xorshift, 32 bits. */
 function randomFrom(seed: number): (limit: number) => number {
-  let state = (seed ^ 0x9e37_79b9) | 1;
+  let state = Math.imul(seed, 0x9e37_79b1) | 1;
   return (limit) => {
     state ^= state << 13;
     state ^= state >>> 17;
@@ -128,13 +128,13 @@ function randomFrom(seed: number): (limit: number) => number {
 
 describe.each([0, 1, 2, 3, 4, 5])('mode %i', (mode) => {
   it(`agrees with a counter that counts (seed ${SEED})`, () => {
-    for (let run = 0; run < RUNS; run++) expect(() => compare(mode, randomFrom(SEED + run))).not.toThrow();
+    for (let run = 0; run < RUNS; run++) expect(() => compare(mode, randomFrom(SEED * RUNS + run))).not.toThrow();
   });
 });
 
 describe.each([0, 2, 3, 4])('IRQ 0 in mode %i', (mode) => {
   it(`rises when the output of a counter that counts does (seed ${SEED})`, () => {
-    for (let run = 0; run < RUNS; run++) expect(() => compareRises(mode, randomFrom(SEED + run))).not.toThrow();
+    for (let run = 0; run < RUNS; run++) expect(() => compareRises(mode, randomFrom(SEED * RUNS + run))).not.toThrow();
   });
 });
 
@@ -157,7 +157,9 @@ function compareRises(mode: number, random: (limit: number) => number): void {
       const count = 60 + random(60);
       history.push(`${tick}: count ${count}`);
       for (const byte of [count, 0]) pit.ports.write(0, 1, byte);
+      const low = !model.out;
       model.write(count);
+      if (low && model.out) rises++; // A write in mode 4's strobe ends it.
     } else if (random(10) === 0) pit.ports.read(0, 1);
     if (line.rises !== rises)
       throw new Error(`${line.rises} at tick ${tick}, not ${rises}, after ${history.join(', ')}`);

@@ -20,7 +20,10 @@ const CONFIG_KEYBOARD_OFF = 0x10;
 const CONFIG_MOUSE_OFF = 0x20;
 const CONFIG_TRANSLATE = 0x40;
 
-/** Output port. The low lines are active low; clock and data lines idle high. */
+/**
+ * Output port: 0 reset (active low), 1 A20, 2 and 3 the mouse's lines, 4 and 5 whose byte waits, 6 and 7 the
+ * keyboard's lines. Clock and data lines idle high.
+ */
 const OUTPUT_NO_RESET = 0x01;
 const OUTPUT_A20 = 0x02;
 const OUTPUT_KEYBOARD_FULL = 0x10;

@@ -15,7 +15,7 @@ const CAPACITY = 16;
 /** What adds up is bounded too. */
 const FARTHEST = 4096;
 
-/** Scaling 2:1 for small movements; larger ones double. */
+/** What scaling 2:1 makes of movements up to 5 counts; larger ones double. */
 const SCALED: readonly number[] = [0, 1, 1, 3, 6, 9];
 
 export interface MouseMovement {
@@ -28,7 +28,8 @@ export interface MouseMovement {
 }
 
 /**
- * A PS/2 mouse on one port, with IntelliMouse's wheel and five buttons. A packet:
+ * A PS/2 mouse on one port, after IBM's PS/2 technical reference "Mouse", with IntelliMouse's wheel and five buttons.
+ * A packet:
  *
  *     byte 0   Y overflow, X overflow, Y sign, X sign, 1, middle, right, left
  *     byte 1   X movement, low 8 bits of two's complement

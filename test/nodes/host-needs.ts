@@ -1,0 +1,42 @@
+import { existsSync } from 'node:fs';
+import { test } from 'vitest';
+import { openLibc } from '../../src/host/libc.ts';
+
+/** What tests of device nodes may need of the host, and why they do not have it. */
+const NEEDS = {
+  nodes: () => {
+    try {
+      openLibc();
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  },
+  root: () => (process.geteuid?.() === 0 ? undefined : 'not run by root'),
+  python3: () => program('python3'),
+  cc: () => program('cc'),
+  dd: () => program('dd'),
+  prlimit: () => program('prlimit'),
+} as const satisfies Record<string, () => string | undefined>;
+
+export type HostNeed = keyof typeof NEEDS;
+
+/** Set in continuous integration: what is missing is a failure there. */
+const NOTHING_MAY_BE_SKIPPED = process.env.SKEP_TEST_EVERYTHING === '1';
+
+/** A test that needs something of the host. Where that is missing, its name says so. */
+export function hostTest(name: string, needs: readonly HostNeed[], body: () => void | Promise<void>): void {
+  const missing = needs.map((need) => NEEDS[need]()).filter((reason) => reason !== undefined);
+  if (missing.length === 0 || NOTHING_MAY_BE_SKIPPED) test(name, body);
+  else test.skip(`${name} [skipped: ${missing.join('; ')}]`, body);
+}
+
+/** A test of memfds, nodes and what else needs Linux and koffi. */
+export function nodesTest(name: string, body: () => void | Promise<void>): void {
+  hostTest(name, ['nodes'], body);
+}
+
+function program(name: string): string | undefined {
+  const isThere = (process.env.PATH ?? '').split(':').some((folder) => existsSync(`${folder}/${name}`));
+  return isThere ? undefined : `no ${name}`;
+}
