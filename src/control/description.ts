@@ -90,7 +90,10 @@ function success(answer: Answer, schemas: JsonObject): JsonObject {
       return { 200: response({ 'application/json': { schema: listSchema(answer.key, answer.row, schemas) } }) };
     case 'bytes':
       if (!answer.ranges) return { 200: response({ 'application/octet-stream': {} }) };
-      return { 200: response(BYTES), 206: { ...response({ 'application/octet-stream': {} }), description: 'The range' } };
+      return {
+        200: response(BYTES),
+        206: { ...response({ 'application/octet-stream': {} }), description: 'The range' },
+      };
     case 'png':
       return { 200: response({ 'image/png': {} }) };
     case 'events': {

@@ -98,7 +98,9 @@ export const EVENTS = {
   map: z
     .object({
       time: whole.describe('machine time, nanoseconds'),
-      cause: z.string().describe('what the guest was doing; `machine` when it was not the guest, `now` for the map at the start'),
+      cause: z
+        .string()
+        .describe('what the guest was doing; `machine` when it was not the guest, `now` for the map at the start'),
       removed: z.array(mappingFacts),
       added: z.array(mappingFacts),
     })

@@ -11,7 +11,7 @@ export const PROBLEMS = {
   'too-large': { status: 413, title: 'The request is too large' },
   'unsupported-media': { status: 415, title: 'The body is of an unknown media type' },
   'range-not-satisfiable': { status: 416, title: 'The range does not lie in what was asked for' },
-  'internal': { status: 500, title: 'skep has a defect' },
+  internal: { status: 500, title: 'skep has a defect' },
 } as const;
 
 export type ProblemKind = keyof typeof PROBLEMS;

@@ -38,8 +38,15 @@ export type Parameters<R extends Route> = ([Part<R, 'path'>] extends [never] ? u
     : unknown);
 
 /** What JSON comes back. */
-export type Json<R extends Route> = R['answer'] extends { readonly kind: 'json'; readonly schema: infer Schema extends z.ZodType }
+export type Json<R extends Route> = R['answer'] extends {
+  readonly kind: 'json';
+  readonly schema: infer Schema extends z.ZodType;
+}
   ? z.output<Schema>
-  : R['answer'] extends { readonly kind: 'list'; readonly key: infer Key extends string; readonly row: infer Row extends z.ZodType }
+  : R['answer'] extends {
+        readonly kind: 'list';
+        readonly key: infer Key extends string;
+        readonly row: infer Row extends z.ZodType;
+      }
     ? { readonly [K in Key]: z.output<Row>[] }
     : never;

@@ -17,7 +17,7 @@ export function answerJson({ response }: Exchange, value: unknown): void {
   response.writeHead(200, { ...JSON_TYPE, 'content-length': Buffer.byteLength(text) }).end(text);
 }
 
-/** Closes the connection where the rest of a body would have to be read first to be rid of it. */
+/** What is left of the request's body is read and forgotten, for a while, so that whoever sends it gets to see the answer. */
 export function answerProblem({ request, response }: Exchange, problem: ProblemError): void {
   if (response.headersSent) {
     response.destroy();
@@ -27,33 +27,37 @@ export function answerProblem({ request, response }: Exchange, problem: ProblemE
   response.writeHead(problem.status, {
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(text),
-    ...(request.complete ? {} : { connection: 'close' }),
   });
   response.end(text);
+  if (!request.complete) setTimeout(() => request.complete || request.destroy(), LIMITS.headersTimeout).unref();
 }
 
 /** `{"KEY":[ROW,…]}`, some rows at a time: a guest may have made a hundred thousand mappings. */
 export async function answerList(exchange: Exchange, key: string, rows: Iterable<unknown>): Promise<void> {
   const { response } = exchange;
-  const iterator = rows[Symbol.iterator]();
-  let before = `{${JSON.stringify(key)}:[`;
-  let more = true;
+  const pieces = listText(key, rows);
   response.writeHead(200, JSON_TYPE);
-  while (more && !response.destroyed) {
+  let piece = { done: false } as IteratorResult<string, string>;
+  while (piece.done !== true && !response.destroyed) {
     await send(exchange, () => {
-      let text = '';
-      for (let count = 0; more && count < LIMITS.rows; count++) {
-        const { value, done } = iterator.next();
-        if (done === true) more = false;
-        else {
-          text += before + JSON.stringify(value);
-          before = ',';
-        }
-      }
-      return more ? text : `${text}${before === ',' ? '' : before}]}\n`;
+      piece = pieces.next();
+      return piece.value;
     });
   }
   response.end();
+}
+
+function* listText(key: string, rows: Iterable<unknown>): Generator<string, string, void> {
+  let text = `{${JSON.stringify(key)}:[`;
+  let count = 0;
+  for (const row of rows) {
+    text += `${count === 0 ? '' : ','}${JSON.stringify(row)}`;
+    count++;
+    if (count % LIMITS.rows !== 0) continue;
+    yield text;
+    text = '';
+  }
+  return `${text}]}\n`;
 }
 
 /** Octets, or a range of them, or hexadecimal digits. */

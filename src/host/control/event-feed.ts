@@ -75,13 +75,13 @@ export class EventFeed implements Disposable {
     await share.do(() => write('state', { time, state } satisfies EventOf<'state'>));
     if (!reader.kinds.has('map')) return;
     const mappings = memory[Symbol.iterator]();
-    for (let more = true; more && !reader.response.destroyed;) {
-      await share.do(() => {
-        const rows = take(mappings, LIMITS.rows);
-        more = rows.length === LIMITS.rows;
-        const added = rows.map(mappingFacts);
+    while (!reader.response.destroyed) {
+      const count = await share.do(() => {
+        const added = take(mappings, LIMITS.rows).map(mappingFacts);
         write('map', { time, cause: 'now', removed: [], added } satisfies EventOf<'map'>);
+        return added.length;
       });
+      if (count < LIMITS.rows) return;
     }
   };
 

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TurnShare } from './turn-share.ts';
 
@@ -11,15 +10,17 @@ export interface Exchange {
 
 /** Does a piece of work in the requests' share of time, and sends what it gives. Waits while the reader is behind. */
 export async function send({ response, share }: Exchange, piece: () => Uint8Array | string): Promise<void> {
-  if (await share.do(() => response.destroyed || response.write(piece()))) return;
-  const gone = new AbortController();
-  const leave = (): void => gone.abort();
-  response.once('close', leave);
-  try {
-    if (!response.destroyed) await once(response, 'drain', { signal: gone.signal });
-  } catch (error) {
-    if (!gone.signal.aborted) throw error;
-  } finally {
-    response.off('close', leave);
-  }
+  await share.do(() => response.destroyed || response.write(piece()));
+  // It may have been drained by now.
+  if (response.writableNeedDrain && !response.destroyed) await drained(response);
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }

@@ -33,6 +33,11 @@ export class ProblemError extends Error {
 }
 
 /** One field is wrong. */
-export function badField(where: FieldError['in'], field: string, detail: string, kind: ProblemKind = 'bad-request'): ProblemError {
+export function badField(
+  where: FieldError['in'],
+  field: string,
+  detail: string,
+  kind: ProblemKind = 'bad-request',
+): ProblemError {
   return new ProblemError(kind, `${where} field '${field}': ${detail}`, [{ in: where, field, detail }]);
 }

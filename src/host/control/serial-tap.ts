@@ -1,4 +1,4 @@
-import { LIMITS } from '../../control/index.ts';
+import { LIMITS } from '../../control/limits.ts';
 
 /** Who reads serial output as it comes. */
 export interface SerialReader {

@@ -16,7 +16,7 @@ export class TurnShare {
         try {
           resolve(piece());
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       });
       this.#schedule();
