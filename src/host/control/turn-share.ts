@@ -7,7 +7,7 @@ const BUDGET = 1;
  * there are. A guest that computes gets its slices between two turns.
  */
 export class TurnShare {
-  #waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
   #scheduled = false;
 
   do<T>(piece: () => T): Promise<T> {
@@ -26,15 +26,24 @@ export class TurnShare {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.#turn());
+    setImmediate(() => void this.#turn());
   }
 
-  #turn(): void {
-    this.#scheduled = false;
+  async #turn(): Promise<void> {
     const end = performance.now() + BUDGET;
-    let done = 0;
-    while (done < this.#waiting.length && (done === 0 || performance.now() < end)) this.#waiting[done++]!();
-    this.#waiting = this.#waiting.slice(done);
+    do {
+      this.#waiting.shift()?.();
+      // What was waiting for this piece may have the next one ready: a stream drains in the first tick, and whoever
+      // waited for that goes on in the promises behind it.
+      await tick();
+      await tick();
+    } while (this.#waiting.length > 0 && performance.now() < end);
+    this.#scheduled = false;
     if (this.#waiting.length > 0) this.#schedule();
   }
+}
+
+/** After everything that Node and promises have to do at once. */
+function tick(): Promise<void> {
+  return new Promise((resume) => process.nextTick(resume));
 }
