@@ -37,6 +37,22 @@ export type Parameters<R extends Route> = ([Part<R, 'path'>] extends [never] ? u
     ? { readonly body: z.output<Schema> }
     : unknown);
 
+/** Parameters as a caller gives them: as values, and those that have defaults need not be there. */
+type Given<S extends z.ZodType> = {
+  [K in keyof z.input<S>]: K extends keyof z.output<S> ? z.output<S>[K] : never;
+};
+
+/** What a caller gives for path and query. */
+export type Fields<R extends Route> = ([Part<R, 'path'>] extends [never] ? unknown : Given<Part<R, 'path'>>) &
+  ([Part<R, 'query'>] extends [never] ? unknown : Given<Part<R, 'query'>>);
+
+/** The JSON that a caller sends. */
+export type JsonBody<R extends Route> = R extends {
+  readonly body: { readonly kind: 'json'; readonly schema: infer Schema extends z.ZodType };
+}
+  ? z.input<Schema>
+  : never;
+
 /** What JSON comes back. */
 export type Json<R extends Route> = R['answer'] extends {
   readonly kind: 'json';

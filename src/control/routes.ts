@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { ENDPOINTS } from './endpoints.ts';
 import {
   deviceFacts,
   EVENT_KINDS,
@@ -41,90 +42,76 @@ const codeWritten = z
 /** Everything that a control socket answers. */
 export const ROUTES = {
   description: {
-    method: 'GET',
-    route: '/openapi.json',
+    ...ENDPOINTS.description,
     summary: 'This description',
     answer: { kind: 'json', schema: z.record(z.string(), z.unknown()) },
   },
   machine: {
-    method: 'GET',
-    route: '/machine',
+    ...ENDPOINTS.machine,
     summary: 'Name, state and counters of the machine',
     answer: machineAnswer,
   },
   registers: {
-    method: 'GET',
-    route: '/machine/registers',
+    ...ENDPOINTS.registers,
     summary: 'The registers of the processor',
     answer: { kind: 'json', schema: registersFacts },
   },
   devices: {
-    method: 'GET',
-    route: '/machine/devices',
+    ...ENDPOINTS.devices,
     summary: 'The devices of the machine; those on PCI with their BARs',
     answer: { kind: 'list', key: 'devices', row: deviceFacts },
   },
   pause: {
-    method: 'POST',
-    route: '/machine/pause',
+    ...ENDPOINTS.pause,
     summary: 'Stop executing the guest, and its time',
     answer: machineAnswer,
   },
   resume: {
-    method: 'POST',
-    route: '/machine/resume',
+    ...ENDPOINTS.resume,
     summary: 'Go on executing the guest',
     answer: machineAnswer,
   },
   reset: {
-    method: 'POST',
-    route: '/machine/reset',
+    ...ENDPOINTS.reset,
     summary: 'Press the reset button',
     description: 'RAM keeps its bytes and its place; device memory keeps its bytes and leaves the map.',
     answer: machineAnswer,
   },
   powerButton: {
-    method: 'POST',
-    route: '/machine/power-button',
+    ...ENDPOINTS.powerButton,
     summary: 'Press the power button',
     description: 'A guest that has ACPI on shuts itself down. Another does not notice.',
     answer: machineAnswer,
   },
   stop: {
-    method: 'POST',
-    route: '/machine/stop',
+    ...ENDPOINTS.stop,
     summary: 'Pull the plug',
     description: 'The machine ends, and so does this socket once the answer is sent.',
     answer: machineAnswer,
   },
   map: {
-    method: 'GET',
-    route: '/memory/map',
+    ...ENDPOINTS.map,
     summary: 'All mappings in ascending order of address',
     answer: { kind: 'list', key: 'mappings', row: mappingFacts },
   },
   segments: {
-    method: 'GET',
-    route: '/memory/segments',
+    ...ENDPOINTS.segments,
     summary: 'All segments in ascending order of id, mapped or not',
     answer: { kind: 'list', key: 'segments', row: segmentFacts },
   },
   gaps: {
-    method: 'GET',
-    route: '/memory/gaps',
+    ...ENDPOINTS.gaps,
     summary: 'Where nothing is mapped, ascending, up to the end of the address space',
     answer: { kind: 'list', key: 'gaps', row: gapFacts },
   },
   at: {
-    method: 'GET',
-    route: '/memory/at/{gpa}',
+    ...ENDPOINTS.at,
     summary: 'What is mapped at an address',
     path: gpaPath,
     answer: { kind: 'json', schema: placeFacts },
   },
   readSegment: {
-    method: 'GET',
-    route: '/memory/segments/{segment}/bytes',
+    ...ENDPOINTS.readSegment,
     summary: 'Bytes of a segment, whether or not the guest sees them',
     path: segmentPath,
     query: z.strictObject({
@@ -136,8 +123,7 @@ export const ROUTES = {
     problems: ['no-such-segment', 'range-not-satisfiable'],
   },
   writeSegment: {
-    method: 'PUT',
-    route: '/memory/segments/{segment}/bytes',
+    ...ENDPOINTS.writeSegment,
     summary: 'Write bytes of a segment, whatever the guest may do there',
     path: segmentPath,
     query: z.strictObject({ offset: numberText.default(0).describe('of the first byte') }),
@@ -146,8 +132,7 @@ export const ROUTES = {
     problems: ['no-such-segment', 'range-not-satisfiable', 'unsupported-media'],
   },
   readGpa: {
-    method: 'GET',
-    route: '/memory/gpa/{gpa}/bytes',
+    ...ENDPOINTS.readGpa,
     summary: 'Bytes as the guest sees them, across mappings',
     description: 'All of the range has to be mapped and readable.',
     path: gpaPath,
@@ -156,8 +141,7 @@ export const ROUTES = {
     problems: ['not-backed', 'range-not-satisfiable'],
   },
   writeGpa: {
-    method: 'PUT',
-    route: '/memory/gpa/{gpa}/bytes',
+    ...ENDPOINTS.writeGpa,
     summary: 'Write bytes as the guest would, across mappings',
     description:
       'All of the range has to be mapped and writable. A body without a Content-Length is written until it ends, or comes to where it may not.',
@@ -168,8 +152,7 @@ export const ROUTES = {
     problems: ['not-backed', 'unsupported-media'],
   },
   codeWritten: {
-    method: 'POST',
-    route: '/memory/code-written',
+    ...ENDPOINTS.codeWritten,
     summary: 'Say what was written through a device node',
     description:
       'The processor keeps instructions that it has decoded, and the host does not notice when another process overwrites them through a node. Whoever does says so here, afterwards. Writes through this socket do it by themselves.',
@@ -178,8 +161,7 @@ export const ROUTES = {
     problems: ['no-such-segment', 'not-backed', 'range-not-satisfiable', 'too-large', 'unsupported-media'],
   },
   events: {
-    method: 'GET',
-    route: '/events',
+    ...ENDPOINTS.events,
     summary: 'Map edits, resets and changes of state as they happen: server-sent events',
     description:
       'The event stream of HTML, 9.2. First come the state and the map as they are. A reader that lets more than 1 MiB wait is cut off.',
@@ -195,23 +177,20 @@ export const ROUTES = {
     answer: { kind: 'events', events: EVENTS },
   },
   screenshot: {
-    method: 'GET',
-    route: '/display/screenshot',
+    ...ENDPOINTS.screenshot,
     summary: 'What the display shows, as a PNG image',
     answer: { kind: 'png' },
     problems: ['no-picture'],
   },
   serialOutput: {
-    method: 'GET',
-    route: '/serial/output',
+    ...ENDPOINTS.serialOutput,
     summary: 'What the guest sends to its serial port, for as long as the machine runs',
     description: 'A reader that lets more than 1 MiB wait is cut off.',
     query: z.strictObject({ replay: flag('`false`: only what comes from now on; otherwise the last 64 KiB first') }),
     answer: { kind: 'bytes', ranges: false },
   },
   serialInput: {
-    method: 'POST',
-    route: '/serial/input',
+    ...ENDPOINTS.serialInput,
     summary: 'Bytes for the serial port',
     description: 'Taken at the pace of the guest: the body may go on for as long as the machine runs.',
     query: z.strictObject({}),
