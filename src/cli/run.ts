@@ -36,6 +36,7 @@ const STATUS_OF: Readonly<Record<Stop, number>> = {
 export const run: Command = {
   name: 'run',
   summary: 'run a machine until it powers off',
+  operands: [],
   options: OPTIONS,
   run: async (given: Given) => STATUS_OF[await runMachine(machineOptions(given))],
 };

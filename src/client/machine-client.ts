@@ -177,7 +177,7 @@ export class MachineClient implements Disposable {
   /** Any route that answers with JSON and takes no body, by its name in the description. */
   async call<Name extends RouteName>(
     name: Name,
-    ...[fields]: Record<never, never> extends Fields<Routes[Name]> ? [Fields<Routes[Name]>?] : [Fields<Routes[Name]>]
+    ...[fields]: object extends Fields<Routes[Name]> ? [Fields<Routes[Name]>?] : [Fields<Routes[Name]>]
   ): Promise<Json<Routes[Name]>> {
     return JSON.parse(await text(await this.#send(name, fields ?? {}))) as Json<Routes[Name]>;
   }
@@ -201,7 +201,7 @@ function target(route: string, fields: object): string {
     if (path.includes(place)) path = path.replace(place, () => encodeURIComponent(String(value)));
     else query.set(field, String(value));
   }
-  return query.size === 0 ? path : `${path}?${query}`;
+  return query.size === 0 ? path : `${path}?${query.toString()}`;
 }
 
 async function text(response: AsyncIterable<Uint8Array>): Promise<string> {
