@@ -129,7 +129,7 @@ export const ROUTES = {
     query: z.strictObject({ offset: numberText.default(0).describe('of the first byte') }),
     body: { kind: 'bytes' },
     answer: { kind: 'json', schema: written },
-    problems: ['no-such-segment', 'range-not-satisfiable', 'unsupported-media'],
+    problems: ['no-such-segment', 'range-not-satisfiable', 'too-large', 'unsupported-media'],
   },
   readGpa: {
     ...ENDPOINTS.readGpa,
@@ -149,7 +149,7 @@ export const ROUTES = {
     query: z.strictObject({}),
     body: { kind: 'bytes' },
     answer: { kind: 'json', schema: written },
-    problems: ['not-backed', 'unsupported-media'],
+    problems: ['not-backed', 'too-large', 'unsupported-media'],
   },
   codeWritten: {
     ...ENDPOINTS.codeWritten,
@@ -196,7 +196,7 @@ export const ROUTES = {
     query: z.strictObject({}),
     body: { kind: 'bytes' },
     answer: { kind: 'json', schema: written },
-    problems: ['unsupported-media'],
+    problems: ['too-large', 'unsupported-media'],
   },
 } as const satisfies Record<string, Route>;
 
