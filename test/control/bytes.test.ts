@@ -26,10 +26,10 @@ back: mov [0x1000], al
 `;
 
 describe('bytes', () => {
-  test('of 24 MiB go there and back in pieces, to a segment and to an address, while the guest computes', async () => {
+  test('of 6 MiB go there and back in pieces, to a segment and to an address, while the guest computes', async () => {
     await using controlled = await ControlledMachine.start(COUNTING, { memory: 32 * 1024 * 1024 });
     const { client } = controlled;
-    const bytes = pattern(24 * 1024 * 1024 + 13, 7);
+    const bytes = pattern(6 * 1024 * 1024 + 13, 7);
     expect(await client.write('ram', bytes, { offset: 0x12_3457 })).toBe(bytes.length);
     expect(Buffer.compare(await client.read('ram', { offset: 0x12_3457, length: bytes.length }), bytes)).toBe(0);
     expect(Buffer.compare(await client.read(0x12_3457, { length: bytes.length }), bytes)).toBe(0);
@@ -124,6 +124,6 @@ describe('the serial port', () => {
     const silent = new AbortController();
     setTimeout(() => silent.abort(), 200);
     const late = controlled.client.serialOutput({ replay: false, signal: silent.signal });
-    await expect(late.next()).rejects.toThrow(/abort/i);
+    expect(await late.next()).toMatchObject({ done: true });
   });
 });

@@ -71,7 +71,7 @@ export class ControlServer implements AsyncDisposable {
     request.on('error', () => response.destroy());
     response.on('error', () => response.destroy());
     try {
-      await dispatch(this.#controlled, exchange);
+      await this.#share.do(() => dispatch(this.#controlled, exchange));
     } catch (error) {
       if (response.destroyed) return;
       answerProblem(exchange, error instanceof ProblemError ? error : defect(error));
