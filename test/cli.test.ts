@@ -20,6 +20,7 @@ function skep(args: readonly string[], input = ''): { status: number | null; std
   const { status, stdout, stderr } = spawnSync(process.execPath, [SKEP, ...args], {
     encoding: 'utf8',
     cwd: folder,
+    env: { ...process.env, SKEP_RUNDIR: join(folder, 'run') },
     input,
   });
   return { status, stdout, stderr };
@@ -191,7 +192,10 @@ describe('skep run', () => {
   });
 
   test('ends cleanly on Ctrl-C', async () => {
-    const child = spawn(process.execPath, [SKEP, 'run', '--bootrom', rom('wait.rom', 'cli\nhlt')], { cwd: folder });
+    const child = spawn(process.execPath, [SKEP, 'run', '--bootrom', rom('wait.rom', 'cli\nhlt')], {
+      cwd: folder,
+      env: { ...process.env, SKEP_RUNDIR: join(folder, 'run') },
+    });
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     setTimeout(() => child.kill('SIGINT'), 1000);

@@ -53,6 +53,7 @@ function readConfig(options: RunOptions): MachineConfig {
 export async function runMachine(options: RunOptions): Promise<Stop> {
   const config = readConfig(options);
   if (options.screenshotFile !== undefined) checkWritable(options.screenshotFile);
+  if (options.control) await loadControl();
   using lifetimes = new Lifetimes();
   const tap = new SerialTap();
   const listened = collectingSink((bytes) => tap.write(bytes));
@@ -82,9 +83,12 @@ export async function runMachine(options: RunOptions): Promise<Stop> {
   return stop;
 }
 
-/** The control socket, in the run folder. Its part of the program is loaded by those alone who listen. */
+/** Its part of the program is loaded by those alone who listen, and before the machine's time begins. */
+const loadControl = () => import('./control/index.ts');
+
+/** The control socket, in the run folder. */
 async function openControl(machine: Machine, serial: SerialTap, pace: Pace): Promise<AsyncDisposable> {
-  const { ControlServer, socketPath } = await import('./control/index.ts');
+  const { ControlServer, socketPath } = await loadControl();
   const folder = runFolderPath();
   openRunFolder(folder);
   const path = socketPath(folder, machine.name);

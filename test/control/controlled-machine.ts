@@ -19,6 +19,45 @@ export const COUNTING = 'xor ax, ax\nmov ds, ax\nagain: inc dword [0x1000]\njmp 
 /** A guest that sends back what it gets. */
 export const ECHO = `again: mov dx, 0x3fd\nin al, dx\ntest al, 1\njz again\nmov dx, 0x3f8\nin al, dx\nout dx, al\njmp again`;
 
+/** A guest that shows a picture: mode 640 by 480 by 32 through BAR 2 of the display (slot 2, at 1000h of configuration addresses). */
+export const PICTURE = `
+  cli
+  lgdt [cs:table - 0xf0000]
+  mov eax, 1
+  mov cr0, eax
+  jmp dword 8:protected
+table: dw 23
+  dd descriptors
+descriptors: dd 0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300
+  bits 32
+protected: mov ax, 16
+  mov ss, ax
+  mov esp, 0x8000
+  mov ds, ax
+  mov ecx, 0x80001018
+  mov ebx, 0xe1000000
+  call config
+  mov ecx, 0x80001010
+  mov ebx, 0xe0000000
+  call config
+  mov ecx, 0x80001004
+  mov ebx, 2
+  call config
+  mov word [0xe1000502], 640
+  mov word [0xe1000504], 480
+  mov word [0xe1000506], 32
+  mov word [0xe1000508], 1
+  mov dword [0xe0000000], 0x00ff8040
+  jmp $
+config: mov dx, 0xcf8
+  mov eax, ecx
+  out dx, eax
+  mov dx, 0xcfc
+  mov eax, ebx
+  out dx, eax
+  ret
+`;
+
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;

@@ -112,7 +112,7 @@ function damage(text: string, random: (below: number) => number): Uint8Array {
     const middle = [
       Buffer.of(random(256)),
       Buffer.alloc(0),
-      Buffer.from(`${bytes.subarray(at, end)}`.repeat(2), 'latin1'),
+      Buffer.from(bytes.toString('latin1', at, end).repeat(2), 'latin1'),
       Buffer.from(['0x', '%', '\r\n', '/', '9'.repeat(30)][random(5)] ?? ''),
     ];
     bytes = Buffer.concat([bytes.subarray(0, at), middle[random(4)] ?? Buffer.alloc(0), bytes.subarray(end)]);

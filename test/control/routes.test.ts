@@ -4,46 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { description, problemFacts, ROUTE_NAMES, ROUTES, type RouteName } from '../../src/control/index.ts';
 import type { Route } from '../../src/control/index.ts';
-import { ControlledMachine, type HttpAnswer, type HttpQuestion } from './controlled-machine.ts';
-
-/** A guest that shows a picture: mode 640 by 480 by 32 through BAR 2 of the display (slot 2, at 1000h of configuration addresses). */
-const PICTURE = `
-  cli
-  lgdt [cs:table - 0xf0000]
-  mov eax, 1
-  mov cr0, eax
-  jmp dword 8:protected
-table: dw 23
-  dd descriptors
-descriptors: dd 0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300
-  bits 32
-protected: mov ax, 16
-  mov ss, ax
-  mov esp, 0x8000
-  mov ds, ax
-  mov ecx, 0x80001018
-  mov ebx, 0xe1000000
-  call config
-  mov ecx, 0x80001010
-  mov ebx, 0xe0000000
-  call config
-  mov ecx, 0x80001004
-  mov ebx, 2
-  call config
-  mov word [0xe1000502], 640
-  mov word [0xe1000504], 480
-  mov word [0xe1000506], 32
-  mov word [0xe1000508], 1
-  mov dword [0xe0000000], 0x00ff8040
-  jmp $
-config: mov dx, 0xcf8
-  mov eax, ecx
-  out dx, eax
-  mov dx, 0xcfc
-  mov eax, ebx
-  out dx, eax
-  ret
-`;
+import { ControlledMachine, PICTURE, type HttpAnswer, type HttpQuestion } from './controlled-machine.ts';
 
 interface Case extends HttpQuestion {
   readonly what: string;
@@ -516,7 +477,7 @@ const CASES: Record<Exclude<RouteName, 'stop'>, Case[]> = {
       status: 200,
       check: ({ body }) => {
         const { width, height, data } = decode(body);
-        expect([width, height, [...data.slice(0, 6)]]).toEqual([640, 480, [0xff, 0x80, 0x40, 0x10, 0x20, 0x30]]);
+        expect([width, height, Array.from(data.slice(0, 6))]).toEqual([640, 480, [0xff, 0x80, 0x40, 0x10, 0x20, 0x30]]);
       },
     },
     extra('/display/screenshot'),
