@@ -64,7 +64,9 @@ export class WasmEngine implements Engine {
   }
 
   get instructions(): number {
-    return this.#state.getUint32(FIELD.INSTRUCTIONS, true) + this.#state.getUint32(FIELD.INSTRUCTIONS + 4, true) * TWO_32;
+    return (
+      this.#state.getUint32(FIELD.INSTRUCTIONS, true) + this.#state.getUint32(FIELD.INSTRUCTIONS + 4, true) * TWO_32
+    );
   }
 
   run(limit: number): Exit {

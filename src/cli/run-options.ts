@@ -1,0 +1,56 @@
+import { ConfigError } from '../machine/config-error.ts';
+import { parseMemorySize } from '../machine/memory-size.ts';
+import type { RunOptions, SinkChoice } from '../host/run-options.ts';
+import type { Given } from './arguments.ts';
+
+/** The options of `skep run` as values, each checked as far as its text goes. */
+export function machineOptions(given: Given): RunOptions {
+  const value = <T>(name: string, parse: (text: string) => T): T | undefined => {
+    const text = given.get(name);
+    return text === undefined ? undefined : parse(text);
+  };
+  return {
+    name: given.get('name') ?? '',
+    memory: parseMemorySize(given.get('memory') ?? ''),
+    bootRomFile: given.get('bootrom'),
+    optionRomFile: given.get('option-rom'),
+    framebuffer: value('framebuffer', parseResolution),
+    serial: parseSink('serial', 'stdio', given),
+    debugConsole: parseSink('debugcon', 'stderr', given),
+    firmwareConsole: parseChoice('firmware-console', ['display', 'serial'], given),
+    traceMap: given.has('trace-map'),
+    screenshotFile: given.get('screenshot'),
+    timeLimit: value('time-limit', parseSeconds),
+    deterministic: given.has('deterministic'),
+  };
+}
+
+function parseResolution(text: string): { width: number; height: number } | undefined {
+  if (text === 'off') return undefined;
+  const match = /^(\d{1,5})x(\d{1,5})$/.exec(text);
+  if (match === null) throw new ConfigError(`framebuffer '${text}' is neither WIDTHxHEIGHT nor 'off'`);
+  return { width: Number(match[1]), height: Number(match[2]) };
+}
+
+function parseSeconds(text: string): number {
+  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds > 0)) throw new ConfigError(`time limit '${text}' is not a positive number of seconds`);
+  return seconds;
+}
+
+/** `STREAM`, `off` or `file:PATH`. */
+function parseSink(option: string, stream: SinkChoice['kind'], given: Given): SinkChoice {
+  const text = given.get(option) ?? 'off';
+  if (text === 'off') return { kind: 'off' };
+  if (text === stream) return { kind: stream } as SinkChoice;
+  if (text.startsWith('file:') && text.length > 'file:'.length)
+    return { kind: 'file', path: text.slice('file:'.length) };
+  throw new ConfigError(`option '--${option}' is '${text}', not ${stream}, file:PATH or off`);
+}
+
+function parseChoice<const Choice extends string>(option: string, choices: readonly Choice[], given: Given): Choice {
+  const text = given.get(option);
+  const choice = choices.find((candidate) => candidate === text);
+  if (choice === undefined) throw new ConfigError(`option '--${option}' is '${text}', not ${choices.join(' or ')}`);
+  return choice;
+}

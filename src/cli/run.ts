@@ -1,0 +1,39 @@
+import type { Given, Option } from './arguments.ts';
+import { STATUS, type Command } from './command.ts';
+import { machineOptions } from './run-options.ts';
+import { runMachine } from '../host/run-machine.ts';
+import type { Stop } from '../machine/run-loop.ts';
+
+const OPTIONS: readonly Option[] = [
+  { name: 'name', value: 'NAME', default: 'skep', summary: 'name of the machine' },
+  { name: 'memory', value: 'SIZE', default: '128M', summary: 'RAM; a number below 1048576 counts MiB' },
+  { name: 'bootrom', value: 'FILE', summary: 'boot ROM image; without it the built-in guest runs' },
+  { name: 'option-rom', value: 'FILE', summary: 'option ROM image of the display' },
+  { name: 'framebuffer', value: 'WxH|off', default: '1024x768', summary: 'resolution that the display prefers' },
+  { name: 'serial', value: 'stdio|file:PATH|off', default: 'stdio', summary: 'where the serial port leads' },
+  {
+    name: 'debugcon',
+    value: 'stderr|file:PATH|off',
+    default: 'off',
+    summary: "where the firmware's debug console leads",
+  },
+  { name: 'firmware-console', value: 'display|serial', default: 'display', summary: 'where SeaBIOS speaks' },
+  { name: 'trace-map', summary: 'print each edit of the memory map on standard error' },
+  { name: 'screenshot', value: 'FILE.png', summary: 'at the end, write what the display shows' },
+  { name: 'time-limit', value: 'SECONDS', summary: 'end with status 3 after this much machine time' },
+  { name: 'deterministic', summary: 'let time be the number of instructions: a run repeats byte for byte' },
+];
+
+const STATUS_OF: Readonly<Record<Stop, number>> = {
+  'power-off': STATUS.DONE,
+  shutdown: STATUS.GUEST_DIED,
+  'time-limit': STATUS.TIME_LIMIT,
+  interrupted: STATUS.INTERRUPTED,
+};
+
+export const run: Command = {
+  name: 'run',
+  summary: 'run a machine until it powers off',
+  options: OPTIONS,
+  run: async (given: Given) => STATUS_OF[await runMachine(machineOptions(given))],
+};

@@ -1,0 +1,155 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { assemble } from './assembler/index.ts';
+import { FORMS, type Form } from './assembler/form.ts';
+import { disassemble } from './disassembler.ts';
+
+const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 1_000_000);
+const MODES = [16, 32] as const;
+
+/** A small generator (xorshift), so that a seed replays. */
+function randomBytes(seed: number): () => number {
+  let state = seed * 2 + 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 8) & 0xff;
+  };
+}
+
+const PREFIXES: readonly (readonly number[])[] = [
+  [],
+  [0x66],
+  [0x67],
+  [0x66, 0x67],
+  [0x64],
+  [0xf3],
+  [0xf0],
+  [0x3e, 0x67],
+];
+
+/** Encodings of a row: every prefix of the list, every mod and rm, and whatever comes after. */
+function* encodings(form: Form, random: () => number): Generator<Uint8Array> {
+  const opcode = form.opcode > 0xff ? [0x0f, form.opcode & 0xff] : [form.opcode];
+  for (const prefixes of PREFIXES)
+    for (let variant = 0; variant < (form.hasModrm ? 32 : 4); variant++) {
+      const reg = form.extension ?? random() & 7;
+      const register = form.registerInOpcode ? random() & 7 : 0;
+      const modrm = form.hasModrm ? [((variant & 0x18) << 3) | (reg << 3) | (variant & 7)] : [];
+      const tail = Array.from({ length: 14 }, () => (random() < 64 ? 0 : random()));
+      const mandatory = form.mandatoryPrefix === 0 ? [] : [form.mandatoryPrefix];
+      yield Uint8Array.from([
+        ...prefixes,
+        ...mandatory,
+        ...opcode.slice(0, -1),
+        (opcode.at(-1) ?? 0) + register,
+        ...modrm,
+        ...tail,
+      ]);
+    }
+}
+
+/** Operands of XCHG and TEST mean the same in either order. */
+const canonical = (text: string): string =>
+  text.replace(/\b(xchg|test) (.*), (.*)$/, (_, name: string, ...operands: string[]) =>
+    [name, ...operands.slice(0, 2).sort()].join(' '),
+  );
+
+describe('what the disassembler writes, the assembler takes', () => {
+  const random = randomBytes(SEED);
+  test.each(MODES)(`as the same instruction, for every row in %i-bit code (seed ${SEED})`, (bits) => {
+    const failures: string[] = [];
+    for (const form of FORMS)
+      for (const bytes of encodings(form, random)) {
+        const { text, length } = disassemble(bytes, { bits, address: 0x100 });
+        let back: string;
+        try {
+          const again = assemble(text, { bits, origin: 0x100 }).bytes;
+          back = disassemble(again, { bits, address: 0x100 }).text;
+          if (again.length > length) back += ` in ${again.length} bytes instead of ${length}`;
+        } catch (error) {
+          back = String(error);
+        }
+        if (canonical(back) !== canonical(text))
+          failures.push(`${Buffer.from(bytes).toString('hex')} ${text} <> ${back}`);
+      }
+    expect(failures.slice(0, 20)).toEqual([]);
+  });
+});
+
+/** Names that binutils gives otherwise. */
+const OBJDUMP_NAMES: Readonly<Record<string, string>> = { int1: 'icebp', xlatb: 'xlat' };
+
+const PREFIX_WORDS =
+  /^(?:(?:lock|repn?z|repne?|repe?|[ecsdfg]s|[ao](?:16|32)|data(?:16|32)|addr(?:16|32)|xacquire|xrelease|bnd|notrack) )+/;
+
+/** Every coprocessor instruction is ESC in the table. */
+const mnemonicOf = (text: string): string => {
+  const name = text.replace(PREFIX_WORDS, '').split(/[\s,(]/)[0] ?? '';
+  return name.startsWith('f') ? 'esc' : (OBJDUMP_NAMES[name] ?? name);
+};
+
+/** Not an instruction to objdump; a WAIT, which it joins with what follows; names that later processors gave to NOPs. */
+const NOT_COMPARED = /\(bad\)|\?|wait|bnd[lsmc]/;
+
+/** Whether two names differ at most in a letter for the size. Later processors gave names to some NOPs. */
+const isSameName = (ours: string, theirs: string): boolean =>
+  ours === theirs || ours === 'nop' || theirs.replace(/[bwd]$/, '') === ours || ours.replace(/[bwd]$/, '') === theirs;
+
+interface Line {
+  readonly offset: number;
+  readonly length: number;
+  readonly text: string;
+}
+
+/** What objdump makes of the bytes, an entry for each instruction. */
+function objdump(bytes: Uint8Array, bits: 16 | 32): Line[] {
+  const directory = mkdtempSync(join(tmpdir(), 'skep-objdump-'));
+  try {
+    const file = join(directory, 'code.bin');
+    writeFileSync(file, bytes);
+    const machine = bits === 16 ? 'i8086' : 'i386';
+    const { stdout } = spawnSync(
+      'objdump',
+      ['-D', '-b', 'binary', '-m', machine, '-M', 'intel', '--insn-width=16', file],
+      { encoding: 'latin1', maxBuffer: 1 << 28 },
+    );
+    return stdout.split('\n').flatMap((line) => {
+      const [offset, hex, text] = line.split('\t');
+      if (offset === undefined || hex === undefined || text === undefined) return [];
+      return [{ offset: Number.parseInt(offset, 16), length: hex.trim().split(' ').length, text: text.trim() }];
+    });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+const hasObjdump = spawnSync('objdump', ['--version']).status === 0;
+
+if (hasObjdump) {
+  describe('binutils and the disassembler agree', () => {
+    test.each(MODES)(`on name and length of random instructions in %i-bit code (seed ${SEED})`, (bits) => {
+      const random = randomBytes(SEED + bits);
+      const bytes = Uint8Array.from({ length: 200_000 }, random);
+      const differences: string[] = [];
+      let compared = 0;
+      for (const { offset, length, text } of objdump(bytes, bits)) {
+        const ours = disassemble(bytes.subarray(offset, offset + 16), { bits, address: offset });
+        if (ours.instruction === undefined || NOT_COMPARED.test(text) || ours.instruction.mnemonic === 'wait') continue;
+        compared++;
+        if (ours.length !== length || !isSameName(mnemonicOf(ours.text), mnemonicOf(text)))
+          differences.push(
+            `${Buffer.from(bytes.subarray(offset, offset + length)).toString('hex')} ${ours.text} (${ours.length}) <> ${text} (${length})`,
+          );
+      }
+      expect(compared).toBeGreaterThan(50_000);
+      expect(differences.slice(0, 40)).toEqual([]);
+    });
+  });
+} else {
+  console.warn('skipped: comparing the disassembler with objdump, which is not installed (Debian: binutils)');
+}

@@ -1,0 +1,77 @@
+import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { ConfigError } from '../machine/config-error.ts';
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'a part of the path is not a directory',
+  ENAMETOOLONG: 'the name is too long',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'no space left on the device',
+  ELOOP: 'too many symbolic links',
+  ENXIO: 'nothing has it open for reading',
+};
+
+function reason(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return REASONS[code] ?? (error as Error).message;
+}
+
+function attempt<T>(what: string, path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(`cannot ${what} '${path}': ${reason(error)}`);
+  }
+}
+
+/** The whole of an image file. Devices and pipes, which may have no end, are refused; so is what is over `limit`. */
+export function readImage(path: string, limit: number): Uint8Array {
+  return attempt('read', path, () => {
+    const { size, isFile } = describe(path);
+    if (!isFile) throw new ConfigError(`cannot read '${path}': it is not a regular file`);
+    if (size > limit) throw new ConfigError(`cannot read '${path}': ${size} bytes are more than the ${limit} allowed`);
+    return new Uint8Array(readFileSync(path));
+  });
+}
+
+function describe(path: string): { size: number; isFile: boolean } {
+  const status = statSync(path);
+  if (status.isDirectory()) throw new ConfigError(`cannot read '${path}': it is a directory`);
+  return { size: status.size, isFile: status.isFile() };
+}
+
+/** A file that is written piece by piece from its beginning. */
+export interface OutputFile extends Disposable {
+  write(bytes: Uint8Array): void;
+}
+
+export function createFile(path: string): OutputFile {
+  const descriptor = attempt('write', path, () => openSync(path, 'w'));
+  return {
+    write(bytes) {
+      attempt('write', path, () => {
+        for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
+      });
+    },
+    [Symbol.dispose]() {
+      closeSync(descriptor);
+    },
+  };
+}
+
+/** Refuses, before a long run and not after it, a path where no file can be written. Nothing is created. */
+export function checkWritable(path: string): void {
+  attempt('write', path, () => {
+    if (existsSync(path)) {
+      if (statSync(path).isDirectory()) throw new ConfigError(`cannot write '${path}': it is a directory`);
+      accessSync(path, constants.W_OK);
+    } else {
+      accessSync(dirname(path), constants.W_OK);
+    }
+  });
+}

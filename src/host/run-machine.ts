@@ -1,0 +1,159 @@
+import { Lifetimes } from '../base/disposable.ts';
+import { KiB, MiB, SECOND } from '../base/units.ts';
+import { builtInBootRom } from '../machine/built-in-guest/boot-rom.ts';
+import type { MachineConfig } from '../machine/config.ts';
+import { ConfigError } from '../machine/config-error.ts';
+import { mapStrip } from '../machine/inspect/map-strip.ts';
+import { mapTable } from '../machine/inspect/map-table.ts';
+import { traceLine } from '../machine/inspect/map-trace.ts';
+import { registerDump } from '../machine/inspect/register-dump.ts';
+import { Machine } from '../machine/machine.ts';
+import type { Stop } from '../machine/run-loop.ts';
+import type { GuestMemory } from '../memory/index.ts';
+import { fileSink, nullSink, streamSink, type ByteSink } from './byte-sink.ts';
+import { eventLoopPace } from './event-loop-pace.ts';
+import { checkWritable, readImage } from './files.ts';
+import type { RunOptions, SinkChoice } from './run-options.ts';
+import { writePng } from './screenshot.ts';
+
+/** Files are read up to here; what each may have is for the device to say. */
+const IMAGE_LENGTH_MAX = 64 * MiB;
+
+function openSink(choice: SinkChoice): ByteSink {
+  switch (choice.kind) {
+    case 'off':
+      return nullSink;
+    case 'stdio':
+      return streamSink(process.stdout);
+    case 'stderr':
+      return streamSink(process.stderr);
+    case 'file':
+      return fileSink(choice.path);
+  }
+}
+
+function readConfig(options: RunOptions): MachineConfig {
+  const { bootRomFile, optionRomFile, framebuffer } = options;
+  if (optionRomFile !== undefined && framebuffer === undefined) {
+    throw new ConfigError(`option ROM '${optionRomFile}' needs the display, which is off`);
+  }
+  const optionRom = optionRomFile === undefined ? undefined : readImage(optionRomFile, IMAGE_LENGTH_MAX);
+  return {
+    name: options.name,
+    memory: options.memory,
+    bootRom: bootRomFile === undefined ? builtInBootRom() : readImage(bootRomFile, IMAGE_LENGTH_MAX),
+    display: framebuffer === undefined ? undefined : { ...framebuffer, optionRom },
+    firmwareConsole: options.firmwareConsole,
+    deterministic: options.deterministic,
+  };
+}
+
+/** Builds the machine that the options describe, runs it to its end and says why it ended. */
+export async function runMachine(options: RunOptions): Promise<Stop> {
+  const config = readConfig(options);
+  if (options.screenshotFile !== undefined) checkWritable(options.screenshotFile);
+  using lifetimes = new Lifetimes();
+  const serial = lifetimes.own(openSink(options.serial));
+  const debugConsole = lifetimes.own(openSink(options.debugConsole));
+  const machine = lifetimes.own(
+    new Machine(config, {
+      hostTime: () => Math.floor(performance.now() * 1e6),
+      wallClock: () => Date.now() / 1000,
+      serial: (byte) => serial.write(byte),
+      debugConsole: (byte) => debugConsole.write(byte),
+    }),
+  );
+  const flush = (): void => {
+    serial.flush();
+    debugConsole.flush();
+  };
+  if (options.traceMap) lifetimes.own(traceMap(machine, flush));
+  if (options.bootRomFile === undefined) lifetimes.own(showMap(machine, flush));
+  if (options.timeLimit !== undefined) machine.stopAt(options.timeLimit * SECOND);
+  const stop = await runInterruptibly(machine, options.serial.kind === 'stdio', flush);
+  flush();
+  process.stderr.write(describeEnd(machine, stop));
+  if (options.screenshotFile !== undefined) saveScreenshot(machine, options.screenshotFile);
+  return stop;
+}
+
+/** Runs while Ctrl-C, and an end of whoever reads our output, stop the machine at the next slice. */
+async function runInterruptibly(machine: Machine, reads: boolean, flush: () => void): Promise<Stop> {
+  const pace = eventLoopPace(flush);
+  const interrupt = (): void => {
+    machine.stop('interrupted');
+    pace.wake();
+  };
+  const receive = (bytes: Uint8Array): void => {
+    machine.serialInput(bytes);
+    pace.wake();
+  };
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  process.stdout.on('error', interrupt);
+  if (reads) process.stdin.on('data', receive);
+  try {
+    return await machine.run(pace);
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    process.stdin.off('data', receive).pause();
+  }
+}
+
+/** One line on standard error for each edit of the map, the initial map first. */
+function traceMap(machine: Machine, flush: () => void): Disposable {
+  return machine.memory.observe({
+    changed(change) {
+      flush();
+      process.stderr.write(`${traceLine(machine.now(), machine.action.describe(), change)}\n`);
+    },
+  });
+}
+
+/** For the built-in guest: the whole map, as a table and as a strip, at the start and whenever the framebuffer moves. */
+function showMap(machine: Machine, flush: () => void): Disposable {
+  const { memory } = machine;
+  print(`${describeMachine(machine)}\n\n`, memory);
+  return memory.observe(
+    {
+      changed({ removed, added }) {
+        if (![...removed, ...added].some(({ segment }) => segment.name === 'framebuffer')) return;
+        flush();
+        print('\n', memory);
+      },
+    },
+    { replay: false },
+  );
+}
+
+function print(before: string, memory: GuestMemory): void {
+  process.stdout.write(`${before}${mapTable(memory)}\n\n${mapStrip(memory)}\n\n`);
+}
+
+function describeMachine({ name, memory }: Machine): string {
+  const segments = Array.from(memory.segments(), (segment) => {
+    const { length } = segment;
+    const size = length % MiB === 0 ? `${length / MiB} MiB` : `${length / KiB} KiB`;
+    return `${segment.name} (${segment.kind}, ${size})`;
+  });
+  return `machine '${name}' with ${segments.join(', ')}`;
+}
+
+function saveScreenshot(machine: Machine, path: string): void {
+  const picture = machine.screenshot();
+  if (picture === undefined) throw new ConfigError(`no screenshot '${path}': the guest has not turned a display on`);
+  writePng(path, picture);
+}
+
+function describeEnd(machine: Machine, stop: Stop): string {
+  const time = `${(machine.now() / SECOND).toFixed(3)} s, ${machine.engine.instructions} instructions`;
+  switch (stop) {
+    case 'power-off':
+      return `skep: the guest powered off after ${time}\n`;
+    case 'time-limit':
+      return `skep: time limit reached after ${time}\n`;
+    case 'interrupted':
+      return `skep: interrupted after ${time}\n`;
+    case 'shutdown':
+      return `skep: the guest died of a triple fault after ${time}\n\n${registerDump(machine.engine)}\n\n${mapTable(machine.memory)}\n`;
+  }
+}

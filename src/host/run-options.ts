@@ -1,0 +1,24 @@
+/** Where a character device of the guest leads. */
+export type SinkChoice =
+  | { readonly kind: 'off' }
+  | { readonly kind: 'stdio' }
+  | { readonly kind: 'stderr' }
+  | { readonly kind: 'file'; readonly path: string };
+
+/** What a person asked `skep run` for: paths where a machine wants bytes, names where it wants connections. */
+export interface RunOptions {
+  readonly name: string;
+  readonly memory: number;
+  /** The built-in guest when absent. */
+  readonly bootRomFile: string | undefined;
+  readonly optionRomFile: string | undefined;
+  readonly framebuffer: { readonly width: number; readonly height: number } | undefined;
+  readonly serial: SinkChoice;
+  readonly debugConsole: SinkChoice;
+  readonly firmwareConsole: 'display' | 'serial';
+  readonly traceMap: boolean;
+  readonly screenshotFile: string | undefined;
+  /** Seconds of machine time. */
+  readonly timeLimit: number | undefined;
+  readonly deterministic: boolean;
+}

@@ -1,0 +1,60 @@
+import type { TimerQueue } from '../base/clock.ts';
+import type { Engine } from '../cpu/index.ts';
+import type { TimeSource } from './time-source.ts';
+
+/** How the machine shares its thread. The host gives it: a machine knows no event loop. */
+export interface Pace {
+  /** Called between slices: gives something to wait for when the event loop is due its turn. */
+  breathe(): Promise<void> | undefined;
+  /** Waits, at the most so many nanoseconds; `wake` ends it early. */
+  sleep(nanoseconds: number): Promise<void>;
+  /** Something has happened (input, a request to stop). */
+  wake(): void;
+}
+
+/** Why a machine has stopped. */
+export type Stop = 'power-off' | 'shutdown' | 'time-limit' | 'interrupted';
+
+/** A request that is carried out between two slices, when no instruction is in flight. */
+export interface Requests {
+  stop: Stop | undefined;
+  reset: boolean;
+}
+
+export interface Running {
+  readonly engine: Engine;
+  readonly timers: TimerQueue;
+  readonly time: TimeSource;
+  readonly requests: Requests;
+  readonly reset: () => void;
+}
+
+/** Runs slice after slice until something asks for a stop. */
+export async function runLoop(machine: Running, pace: Pace): Promise<Stop> {
+  for (;;) {
+    const idle = slice(machine);
+    if (machine.requests.stop !== undefined) return machine.requests.stop;
+    if (idle > 0) await pace.sleep(idle);
+    else {
+      const turn = pace.breathe();
+      if (turn !== undefined) await turn;
+    }
+  }
+}
+
+/** Due timers, then the engine up to the next deadline. Gives how long the host may sleep now. */
+function slice({ engine, timers, time, requests, reset }: Running): number {
+  timers.fireDue();
+  if (requests.stop !== undefined) return 0;
+  const before = engine.instructions;
+  const since = time.now();
+  const exit = engine.run(before + time.instructionsUntil(timers.nextDeadline));
+  time.ran(engine.instructions - before, since);
+  if (requests.reset) {
+    requests.reset = false;
+    reset();
+    return 0;
+  }
+  if (exit === 'shutdown') requests.stop ??= 'shutdown';
+  return exit === 'halt' ? time.idle(timers.nextDeadline) : 0;
+}

@@ -1,0 +1,56 @@
+import type { Nanoseconds } from '../base/clock.ts';
+
+/**
+ * How a machine's time passes. Two kinds: the host's clock, and the count of instructions, with which a run is a
+ * function of its inputs alone.
+ */
+export interface TimeSource {
+  readonly now: () => Nanoseconds;
+  /** How many instructions may run before `deadline`, by what is known of their speed. At least 1. */
+  instructionsUntil(deadline: Nanoseconds): number;
+  /** Told after each slice what it was. */
+  ran(instructions: number, since: Nanoseconds): void;
+  /** The guest idles: passes the time up to `deadline` at once if it can, else gives how long to wait. */
+  idle(deadline: Nanoseconds): Nanoseconds;
+}
+
+/** What an instruction lasts when instructions are the clock: a 200 MIPS processor. */
+export const NANOSECONDS_PER_INSTRUCTION = 5;
+
+/** Time is the number of instructions, plus what the guest has idled. */
+export function instructionTime(instructions: () => number): TimeSource {
+  let idled = 0;
+  const now = (): Nanoseconds => instructions() * NANOSECONDS_PER_INSTRUCTION + idled;
+  return {
+    now,
+    instructionsUntil: (deadline) => Math.max(1, Math.ceil((deadline - now()) / NANOSECONDS_PER_INSTRUCTION)),
+    ran() {},
+    idle(deadline) {
+      if (deadline === Infinity) return Infinity;
+      idled += Math.max(0, deadline - now());
+      return 0;
+    },
+  };
+}
+
+/** A slice under the host's clock: short enough for timers and input, long enough not to count. */
+const SLICE = 1_000_000;
+
+/** Time is the host's. The speed of the engine is learnt slice by slice, to end slices close to deadlines. */
+export function hostTime(host: () => Nanoseconds): TimeSource {
+  const start = host();
+  const now = (): Nanoseconds => host() - start;
+  let perNanosecond = 0.02;
+  return {
+    now,
+    instructionsUntil(deadline) {
+      const remaining = Math.min(SLICE, Math.max(10_000, deadline - now()));
+      return Math.max(1, Math.ceil(remaining * perNanosecond));
+    },
+    ran(instructions, since) {
+      const elapsed = now() - since;
+      if (instructions >= 500 && elapsed > 0) perNanosecond += (instructions / elapsed - perNanosecond) / 8;
+    },
+    idle: (deadline) => Math.max(0, deadline - now()),
+  };
+}

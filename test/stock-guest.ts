@@ -1,0 +1,35 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { test } from 'vitest';
+
+/** Files of Debian's packages that whole-guest tests run, as `npm run guests` lays them down. */
+const FILES = {
+  'bios-256k.bin': 'guests/seabios/usr/share/seabios/bios-256k.bin',
+  'bios.bin': 'guests/seabios/usr/share/seabios/bios.bin',
+  'vgabios-bochs-display.bin': 'guests/seabios/usr/share/seabios/vgabios-bochs-display.bin',
+  'u-boot.rom': 'guests/u-boot-qemu/usr/lib/u-boot/qemu-x86/u-boot.rom',
+} as const;
+
+export type StockFile = keyof typeof FILES;
+
+export function stockFile(name: StockFile): Uint8Array {
+  return new Uint8Array(readFileSync(FILES[name]));
+}
+
+export const stockPath = (name: StockFile): string => FILES[name];
+
+/** Set in continuous integration: what is missing is a failure there. */
+const NOTHING_MAY_BE_SKIPPED = process.env.SKEP_TEST_EVERYTHING === '1';
+
+/** A test that needs stock guests. Where they are not, its name says so and says how to get them. */
+export function stockTest(name: string, needs: readonly StockFile[], body: () => void | Promise<void>): void {
+  const missing = needs.filter((file) => !existsSync(FILES[file]));
+  if (missing.length === 0 || NOTHING_MAY_BE_SKIPPED) test(name, body);
+  else test.skip(`${name} [skipped: no ${missing.join(', ')}; 'npm run guests' downloads it]`, body);
+}
+
+/** A test that needs a program of the host. */
+export function programTest(name: string, program: string, debianPackage: string, body: () => Promise<void>): void {
+  const isThere = (process.env.PATH ?? '').split(':').some((folder) => existsSync(`${folder}/${program}`));
+  if (isThere || NOTHING_MAY_BE_SKIPPED) test(name, body);
+  else test.skip(`${name} [skipped: no ${program}; 'apt-get install ${debianPackage}' brings it]`, body);
+}
