@@ -185,6 +185,7 @@ class Operations {
     this.firstHandler = next;
     this.firstPlain = take(this.plain.length);
     this.firstEnding = take(this.ending.length);
+    this.end = next;
   }
 
   handler(name) {
@@ -292,6 +293,7 @@ function decoderSource(rows, operations, conditions) {
       OP_RAISE: operations.raise,
       OP_RET_HOT: operations.ret,
       OP_CALL_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'call'),
+      OP_LOOP_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'loop'),
       OP_FIRST_HANDLER: operations.firstHandler,
       OP_FIRST_ENDING: operations.firstEnding,
       ...Object.fromEntries(rows.map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)])),
@@ -322,19 +324,36 @@ function handlersSource(operations, sources) {
   const wanted = all.map((handler) => ({ name: functionName(handler), op: operations.handler(handler) }));
   const missing = wanted.filter(({ name }) => !found.has(name)).map(({ name }) => name);
   const present = wanted.filter(({ name }) => found.has(name));
+  const entry = ({ name, op }) =>
+    `  store<u32>(TABLE + ${(op - operations.firstHandler) * 4}, load<u32>(changetype<usize>(${name}_)));`;
   const text = [
     '// Generated from table/instructions.ts and the handlers found in core/.',
     ...present.map(({ name }) => `import { ${name} as ${name}_ } from '../${found.get(name)}';`),
     "import { raise, VECTOR_UD } from '../fault';",
     '',
-    '/** Executes a uop by its handler. */',
-    'export function execute(u: usize, op: u32): void {',
-    `  switch (op - ${operations.firstHandler}) {`,
-    ...present.map(({ name, op }) => `    case ${op - operations.firstHandler}: ${name}_(u); return;`),
-    ...missing.map((name) => `    // missing: ${name}`),
-    '    default: raise(VECTOR_UD);',
-    '  }',
+    '/**',
+    ' * Handlers are called through a table: called by name each from one place, all of them would be inlined there, into',
+    ' * one function whose frame takes longer to set up than most of them need.',
+    ' */',
+    `const TABLE: usize = memory.data(${(operations.end - operations.firstHandler) * 4}, 16);`,
+    '',
+    'function undefined_(u: usize): void {',
+    '  raise(VECTOR_UD);',
     '}',
+    '',
+    'export function initializeHandlers(): void {',
+    `  for (let op = 0; op < ${operations.end - operations.firstHandler}; op++) {`,
+    '    store<u32>(TABLE + (op << 2), load<u32>(changetype<usize>(undefined_)));',
+    '  }',
+    ...present.map(entry),
+    '}',
+    '',
+    '/** Executes a uop by its handler. */',
+    '// @ts-ignore: decorator',
+    '@inline export function execute(u: usize, op: u32): void {',
+    `  call_indirect<void>(load<u32>(TABLE + ((op - ${operations.firstHandler}) << 2)), u);`,
+    '}',
+    ...missing.map((name) => `// missing: ${name}`),
     '',
   ];
   return { text: text.join('\n'), missing };

@@ -1,5 +1,6 @@
 // The module's exports.
 import { dropPage, initializeCodeCache } from './code-cache';
+import { initializeHandlers } from './generated/handlers';
 import { STATE_DEADLINE } from './generated/layout';
 import { dropExecuteTags, flushTlbGlobal, initializeTlb, peek } from './paging';
 import { resetProcessor } from './reset';
@@ -16,6 +17,7 @@ export function reset(): void {
 
 /** Once, before anything else. */
 export function initialize(): void {
+  initializeHandlers();
   initializeCodeCache();
   initializeTlb();
   reset();
