@@ -1,7 +1,11 @@
+import { BootRomError } from '../devices/boot-rom.ts';
+import { FramebufferError } from '../devices/framebuffer.ts';
 import { ConfigError } from '../machine/config-error.ts';
 import { MemoryError } from '../memory/index.ts';
 
+const INPUT_ERRORS = [ConfigError, BootRomError, FramebufferError, MemoryError] as const;
+
 /** Whether an error is the answer to what a person asked for, and so one line, or a defect of skep, and so a trace. */
 export function isInputError(error: unknown): error is Error {
-  return error instanceof ConfigError || error instanceof MemoryError;
+  return INPUT_ERRORS.some((kind) => error instanceof kind);
 }

@@ -31,7 +31,8 @@ export const PORTS = {
   systemControlB: { start: 0x61, length: 1 },
   keyboardCommand: { start: 0x64, length: 1 },
   rtc: { start: 0x70, length: 2 },
-  dmaPage: { start: 0x80, length: 0x10 },
+  postCode: { start: 0x80, length: 1 },
+  dmaPages: { start: 0x81, length: 0xf },
   systemControlA: { start: 0x92, length: 1 },
   pic2: { start: 0xa0, length: 2 },
   apm: { start: 0xb2, length: 2 },
@@ -41,9 +42,18 @@ export const PORTS = {
   elcr: { start: 0x4d0, length: 2 },
   firmwareConfig: { start: 0x510, length: 2 },
   firmwareConfigDma: { start: 0x514, length: 8 },
+  gpe: { start: 0xafe0, length: 4 },
   pciConfigAddress: { start: 0xcf8, length: 4 },
   pciConfigData: { start: 0xcfc, length: 4 },
 } as const;
+
+export type PortName = keyof typeof PORTS;
+
+/** Where PCI functions may show their ports: above those of the board's own devices. */
+export const PCI_PORTS = { start: 0x100, end: 0x1_0000 } as const;
+
+export const IRQS = 16;
+export const CASCADE_IRQ = 2;
 
 /** ISA interrupt lines. */
 export const IRQ = { timer: 0, keyboard: 1, serial: 4, rtc: 8, sci: 9, mouse: 12 } as const;
@@ -56,9 +66,6 @@ export const ARENA_SLACK: number = 16 * MiB;
 export const ARENA_LIMIT: number = 4 * GiB;
 
 export const DISPLAY_MEMORY: number = 16 * MiB;
-
-/** The last 16 MiB below 4 GiB are the boot ROM's. */
-export const BOOT_ROM_LENGTH_MAX: number = 16 * MiB;
 
 /** Where PCI functions may show their memory, given how much RAM there is. */
 export function pciWindows(ram: RamLayout): { start: number; end: number }[] {

@@ -12,7 +12,13 @@ export function registerDump(engine: Engine): string {
   const value = (name: string, digits: number): string => engine.register(name).toString(16).padStart(digits, '0');
   const cells = (names: readonly string[], cell: (name: string) => string): string[] => {
     const lines: string[] = [];
-    for (let i = 0; i < names.length; i += PER_LINE) lines.push(names.slice(i, i + PER_LINE).map(cell).join('  '));
+    for (let i = 0; i < names.length; i += PER_LINE)
+      lines.push(
+        names
+          .slice(i, i + PER_LINE)
+          .map(cell)
+          .join('  '),
+      );
     return lines;
   };
   return [

@@ -1,0 +1,16 @@
+import type { Clock } from '../base/clock.ts';
+import type { InterruptLine } from '../bus/interrupt-line.ts';
+
+/** What the devices of a machine are connected to. */
+export interface Connections {
+  readonly clock: Clock;
+  /** Unix seconds; asked once, at power-on. */
+  readonly wallClock: () => number;
+  /** The processor's INTR pin. */
+  readonly interrupt: InterruptLine;
+  readonly setA20: (enabled: boolean) => void;
+  readonly powerOff: () => void;
+  readonly requestReset: () => void;
+  readonly serial: { transmit(byte: number): void; room(): void };
+  readonly debugConsole: (byte: number) => void;
+}

@@ -1,0 +1,22 @@
+import { e820, FwCfg, littleEndian, type DmaMemory } from '../devices/fw-cfg.ts';
+import type { MachineConfig } from './config.ts';
+import { HIGH_RAM_START, PORTS, type RamLayout } from './layout.ts';
+
+/** As SeaBIOS reads it: never give up, never boot again by yourself. */
+const WAIT_FOR_EVER = 0xffff_ffff;
+
+/** What the machine tells its firmware. */
+export function firmwareConfig(config: MachineConfig, ram: RamLayout, memory: DmaMemory): FwCfg {
+  const fwCfg = new FwCfg({ memory, ramSize: config.memory, noGraphics: config.display === undefined });
+  fwCfg.add('etc/e820', e820(ramRanges(ram)));
+  fwCfg.add('etc/boot-fail-wait', littleEndian(WAIT_FOR_EVER, 4));
+  if (config.firmwareConsole === 'serial') fwCfg.add('etc/sercon-port', littleEndian(PORTS.serial.start, 2));
+  return fwCfg;
+}
+
+function ramRanges({ below4GiB, above4GiB }: RamLayout): { start: number; length: number; type: 'ram' }[] {
+  return [
+    { start: 0, length: below4GiB, type: 'ram' as const },
+    { start: HIGH_RAM_START, length: above4GiB, type: 'ram' as const },
+  ].filter(({ length }) => length > 0);
+}

@@ -1,0 +1,176 @@
+import { TimerQueue, type Nanoseconds } from '../base/clock.ts';
+import { Lifetimes } from '../base/disposable.ts';
+import type { AccessSize } from '../bus/io-handler.ts';
+import { MmioBus } from '../bus/mmio-bus.ts';
+import { PortBus } from '../bus/port-bus.ts';
+import { WasmEngine, type Engine, type EngineHost } from '../cpu/index.ts';
+import type { Picture } from '../devices/framebuffer.ts';
+import { gpa, GuestMemory, type Gpa, type Segment } from '../memory/index.ts';
+import { createArena } from './arena.ts';
+import { checkConfig, type MachineConfig } from './config.ts';
+import { firmwareConfig } from './firmware-files.ts';
+import { GuestAction } from './guest-action.ts';
+import { IsaDevices } from './isa-devices.ts';
+import { ADDRESS_BITS, CHIPSET_END, CHIPSET_START, HIGH_RAM_START, ramLayout } from './layout.ts';
+import { PciDevices } from './pci-devices.ts';
+import { runLoop, type Pace, type Requests, type Stop } from './run-loop.ts';
+import { SerialInput } from './serial-input.ts';
+import { hostTime, instructionTime, type TimeSource } from './time-source.ts';
+
+/** What a machine is given of the world outside. */
+export interface Surroundings {
+  /** A monotonic clock. */
+  readonly hostTime: () => Nanoseconds;
+  /** Unix seconds. */
+  readonly wallClock: () => number;
+  readonly serial: (byte: number) => void;
+  readonly debugConsole: (byte: number) => void;
+}
+
+/** The date on which every deterministic machine is switched on: 1 January 2000. */
+const DETERMINISTIC_DATE = 946_684_800;
+
+/** A PC: guest memory, an engine, the devices and the time that they share. */
+export class Machine implements Disposable {
+  readonly name: string;
+  readonly memory: GuestMemory;
+  readonly engine: Engine;
+  /** What the guest is doing to a bus; says why the map changes. */
+  readonly action: GuestAction = new GuestAction();
+  readonly ports: PortBus = new PortBus();
+  readonly mmio: MmioBus = new MmioBus();
+  readonly #lifetimes: Lifetimes = new Lifetimes();
+  readonly #time: TimeSource;
+  readonly #timers: TimerQueue;
+  readonly #isa: IsaDevices;
+  readonly #pci: PciDevices;
+  readonly #serialInput: SerialInput;
+  readonly #requests: Requests = { stop: undefined, reset: false };
+
+  /** Throws ConfigError, or a device's own error, for a configuration that cannot be built. */
+  constructor(config: MachineConfig, surroundings: Surroundings) {
+    checkConfig(config);
+    this.name = config.name;
+    const store = this.#lifetimes.own(createArena(config));
+    this.memory = this.#lifetimes.own(new GuestMemory({ store, addressBits: ADDRESS_BITS }));
+    const ram = this.memory.createSegment({ name: 'ram', kind: 'sysmem', length: config.memory });
+    this.#mapRam(ram);
+    this.engine = this.#lifetimes.own(new WasmEngine({ memory: this.memory, store, host: this.#engineHost() }));
+    const deterministic = config.deterministic === true;
+    this.#time = deterministic ? instructionTime(() => this.engine.instructions) : hostTime(surroundings.hostTime);
+    this.#timers = new TimerQueue(this.#time.now, () => this.engine.requestExit());
+    const connections = {
+      clock: this.#timers,
+      wallClock: deterministic ? () => DETERMINISTIC_DATE : surroundings.wallClock,
+      interrupt: { set: (asserted: boolean) => this.engine.setInterruptLine(asserted) },
+      setA20: (enabled: boolean) => this.engine.setA20(enabled),
+      powerOff: () => this.stop('power-off'),
+      requestReset: () => this.#requestReset(),
+      serial: { transmit: surroundings.serial, room: () => this.#serialInput.pump() },
+      debugConsole: surroundings.debugConsole,
+    };
+    const layout = ramLayout(config.memory);
+    const { memory, ports, mmio } = this;
+    this.#isa = new IsaDevices({
+      ports,
+      ram: layout,
+      firmwareConfig: firmwareConfig(config, layout, {
+        read: (address, target) => memory.read(gpa(address), target),
+        write: (address, source) => memory.write(gpa(address), source),
+      }),
+      connections,
+    });
+    const { pic } = this.#isa;
+    this.#pci = new PciDevices({ config, memory, ram, ramLayout: layout, ports, mmio, pic, connections });
+    this.#serialInput = new SerialInput(this.#isa.uart);
+  }
+
+  /** Machine time. */
+  now(): Nanoseconds {
+    return this.#time.now();
+  }
+
+  /** Runs until something asks for a stop. It can be run again after that. */
+  async run(pace: Pace): Promise<Stop> {
+    const { engine } = this;
+    this.#requests.stop = undefined;
+    return runLoop(
+      { engine, timers: this.#timers, time: this.#time, requests: this.#requests, reset: () => this.reset() },
+      pace,
+    );
+  }
+
+  /** Ends `run` before the next slice. */
+  stop(reason: Stop): void {
+    this.#requests.stop ??= reason;
+    this.engine.requestExit();
+  }
+
+  /** Ends `run` at a moment of machine time. */
+  stopAt(deadline: Nanoseconds): void {
+    this.#timers.timer(() => this.stop('time-limit')).arm(deadline);
+  }
+
+  /** The reset button: RAM keeps its bytes and its place, device memory its bytes alone. Not while a slice runs. */
+  reset(): void {
+    this.memory.reset();
+    this.engine.setA20(true);
+    this.#isa.reset();
+    this.#pci.reset();
+    this.engine.reset();
+  }
+
+  /** Bytes that arrive at the serial port. The guest takes them when it has room. */
+  serialInput(bytes: Uint8Array): void {
+    this.#serialInput.push(bytes);
+  }
+
+  /** What the display shows, if it shows anything. */
+  screenshot(): Picture | undefined {
+    return this.#pci.display?.snapshot();
+  }
+
+  [Symbol.dispose](): void {
+    this.#lifetimes[Symbol.dispose]();
+  }
+
+  #mapRam(segment: Segment): void {
+    const { below4GiB, above4GiB } = ramLayout(segment.length);
+    const prot = 'rwx';
+    this.memory.edit((edit) => {
+      edit.map({ segment, gpa: gpa(0), length: CHIPSET_START, prot });
+      if (below4GiB > CHIPSET_END) {
+        edit.map({ segment, gpa: gpa(CHIPSET_END), offset: CHIPSET_END, length: below4GiB - CHIPSET_END, prot });
+      }
+      if (above4GiB > 0) {
+        edit.map({ segment, gpa: gpa(HIGH_RAM_START), offset: below4GiB, length: above4GiB, prot });
+      }
+    });
+  }
+
+  #engineHost(): EngineHost {
+    const { ports, mmio, action } = this;
+    return {
+      portRead: (port, size) => ports.read(port, size),
+      portWrite: (port, size, value) => {
+        action.portWrite(port, size, value);
+        ports.write(port, size, value);
+        action.done();
+      },
+      mmioRead: (address: Gpa, size: AccessSize) => mmio.read(address, size),
+      mmioWrite: (address: Gpa, size: AccessSize, value: number) => {
+        action.mmioWrite(address, size, value);
+        mmio.write(address, size, value);
+        action.done();
+      },
+      acknowledgeInterrupt: () => this.#isa.pic.acknowledge(),
+      timestamp: () => Math.floor(this.#time.now()),
+    };
+  }
+
+  /** Carried out between slices, when no instruction is in flight. */
+  #requestReset(): void {
+    this.#requests.reset = true;
+    this.engine.requestExit();
+  }
+}

@@ -1,0 +1,98 @@
+import { unconnectedLine, type InterruptLine } from '../bus/interrupt-line.ts';
+import type { IoHandler } from '../bus/io-handler.ts';
+import type { MmioBus } from '../bus/mmio-bus.ts';
+import type { PortBus } from '../bus/port-bus.ts';
+import { BootRom } from '../devices/boot-rom.ts';
+import { Apm } from '../devices/chipset/apm.ts';
+import { I440fxHostBridge, PAM_RANGE } from '../devices/chipset/i440fx-host-bridge.ts';
+import { Piix3IsaBridge } from '../devices/chipset/piix3-isa-bridge.ts';
+import { Piix4PowerManagement } from '../devices/chipset/piix4-power-management.ts';
+import { ResetControl } from '../devices/chipset/reset-control.ts';
+import { Framebuffer } from '../devices/framebuffer.ts';
+import type { BarSpaces } from '../devices/pci/bar.ts';
+import { ConfigMechanism } from '../devices/pci/config-mechanism.ts';
+import { InterruptRouter } from '../devices/pci/interrupt-router.ts';
+import { PciBus } from '../devices/pci/pci-bus.ts';
+import { Placement } from '../devices/pci/placement.ts';
+import type { Pic8259 } from '../devices/pic-8259.ts';
+import { gpa, type GuestMemory, type Segment } from '../memory/index.ts';
+import type { DisplayConfig, MachineConfig } from './config.ts';
+import type { Connections } from './connections.ts';
+import { CASCADE_IRQ, IRQ, IRQS, PCI_PORTS, pciWindows, PORTS, SLOT, type PortName, type RamLayout } from './layout.ts';
+
+export interface PciOptions {
+  readonly config: MachineConfig;
+  readonly memory: GuestMemory;
+  readonly ram: Segment;
+  readonly ramLayout: RamLayout;
+  readonly ports: PortBus;
+  readonly mmio: MmioBus;
+  readonly pic: Pic8259;
+  readonly connections: Connections;
+}
+
+/** The chipset, and what hangs on PCI bus 0: devices whose memory and ports the guest moves. */
+export class PciDevices {
+  readonly bus: PciBus = new PciBus();
+  readonly powerManagement: Piix4PowerManagement;
+  readonly display: Framebuffer | undefined;
+  readonly #resettable: { reset(): void }[];
+
+  constructor(options: PciOptions) {
+    const { config, memory, ram, ports, mmio, pic, connections } = options;
+    const spaces = barSpaces(options);
+    const bootRom = new BootRom({ memory, image: config.bootRom });
+    const hostBridge = new I440fxHostBridge({ memory, ram, rom: bootRom.segment });
+    const isaBridge = new Piix3IsaBridge({ router: new InterruptRouter({ irqs: routableLines(pic) }) });
+    this.powerManagement = new Piix4PowerManagement({
+      clock: connections.clock,
+      ports: spaces.ports,
+      sci: pic.line(IRQ.sci),
+      powerOff: connections.powerOff,
+    });
+    this.display = config.display === undefined ? undefined : createDisplay(config.display, memory, spaces);
+    const apm = new Apm({ command: (value) => this.powerManagement.apmCommand(value) });
+    const resetControl = new ResetControl({ requestReset: connections.requestReset });
+    const configMechanism = new ConfigMechanism({ bus: this.bus, resetControl });
+    this.bus.attach({ slot: SLOT.hostBridge }, hostBridge.pci);
+    this.bus.attach({ slot: SLOT.southBridge }, isaBridge.pci);
+    this.bus.attach({ slot: SLOT.southBridge, fn: 3 }, this.powerManagement.pci);
+    if (this.display !== undefined) this.bus.attach({ slot: SLOT.display }, this.display.pci);
+    const places: readonly (readonly [PortName, IoHandler])[] = [
+      ['apm', apm],
+      ['gpe', this.powerManagement.gpe],
+      ['pciConfigAddress', configMechanism.address],
+      ['pciConfigData', configMechanism.data],
+    ];
+    for (const [name, handler] of places) ports.register(PORTS[name], handler, name);
+    mmio.register(PAM_RANGE, hostBridge.handler, 'host bridge');
+    // The boot ROM first: the host bridge shows a copy of it.
+    this.#resettable = [bootRom, hostBridge, isaBridge, this.powerManagement, apm, resetControl, configMechanism];
+    if (this.display !== undefined) this.#resettable.push(this.display);
+  }
+
+  reset(): void {
+    for (const device of this.#resettable) device.reset();
+  }
+}
+
+function barSpaces({ memory, mmio, ports, ramLayout }: PciOptions): BarSpaces {
+  return {
+    memory: new Placement({
+      bus: mmio,
+      windows: pciWindows(ramLayout),
+      memory: { covering: (start, length) => memory.covering(gpa(start), length) },
+    }),
+    ports: new Placement({ bus: ports, windows: [PCI_PORTS] }),
+  };
+}
+
+/** By IRQ. The controllers' own cascade is no line that a PIRQ can be led to. */
+function routableLines(pic: Pic8259): InterruptLine[] {
+  return Array.from({ length: IRQS }, (_, irq) => (irq === CASCADE_IRQ ? unconnectedLine : pic.line(irq)));
+}
+
+function createDisplay(display: DisplayConfig, memory: GuestMemory, spaces: BarSpaces): Framebuffer {
+  const { width, height, optionRom } = display;
+  return new Framebuffer({ memory, spaces, width, height, ...(optionRom === undefined ? {} : { optionRom }) });
+}

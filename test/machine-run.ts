@@ -1,0 +1,73 @@
+import { Machine, type MachineConfig, type Pace, type Stop, traceLine } from '../src/index.ts';
+
+/** What a machine has said and done so far. */
+export class MachineRun implements Disposable {
+  readonly machine: Machine;
+  /** One line for each edit of the map. */
+  readonly trace: string[] = [];
+  #serial = '';
+  #debugConsole = '';
+  #awaited: { text: string; in: 'serial' | 'debugConsole' } | undefined;
+
+  /** Machines of tests are deterministic unless the test is about time. */
+  constructor(config: Partial<MachineConfig> & Pick<MachineConfig, 'bootRom'>) {
+    this.machine = new Machine(
+      { name: 'test', memory: 128 * 1024 * 1024, deterministic: true, ...config },
+      {
+        hostTime: () => performance.now() * 1e6,
+        wallClock: () => Date.now() / 1000,
+        serial: (byte) => {
+          this.#serial += String.fromCharCode(byte);
+          this.#lookFor('serial');
+        },
+        debugConsole: (byte) => {
+          this.#debugConsole += String.fromCharCode(byte);
+          this.#lookFor('debugConsole');
+        },
+      },
+    );
+    this.machine.memory.observe({
+      changed: (change) => {
+        this.trace.push(traceLine(this.machine.now(), this.machine.action.describe(), change));
+      },
+    });
+  }
+
+  get serial(): string {
+    return this.#serial;
+  }
+
+  get debugConsole(): string {
+    return this.#debugConsole;
+  }
+
+  /** Runs to the machine's own end, or to the limit in seconds of machine time. */
+  run(timeLimit = 60): Promise<Stop> {
+    this.machine.stopAt(this.machine.now() + timeLimit * 1e9);
+    return this.machine.run(pace);
+  }
+
+  /** Runs until the guest has said something; throws with all that it said when it does not. */
+  async runUntil(text: string, where: 'serial' | 'debugConsole', timeLimit = 60): Promise<void> {
+    this.#awaited = { text, in: where };
+    const stop = await this.run(timeLimit);
+    if (!this[where].includes(text)) {
+      throw new Error(`the guest has not said '${text}' (${stop}); it said:\n${this[where]}`);
+    }
+  }
+
+  #lookFor(where: 'serial' | 'debugConsole'): void {
+    if (this.#awaited?.in === where && this[where].endsWith(this.#awaited.text)) this.machine.stop('interrupted');
+  }
+
+  [Symbol.dispose](): void {
+    this.machine[Symbol.dispose]();
+  }
+}
+
+/** Tests wait for nothing: a machine that idles for ever is ended by its time limit. */
+const pace: Pace = {
+  breathe: () => undefined,
+  sleep: () => new Promise((resume) => setImmediate(resume)),
+  wake() {},
+};
