@@ -18,21 +18,33 @@ const dword = (value) => [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0
 
 const LOOPS = {
   'ALU loop': [
-    0xba, ...dword(0x1000_0000), // mov edx, 10000000h
-    0x01, 0xd8, // again: add eax, ebx
-    0x31, 0xc1, // xor ecx, eax
+    0xba,
+    ...dword(0x1000_0000), // mov edx, 10000000h
+    0x01,
+    0xd8, // again: add eax, ebx
+    0x31,
+    0xc1, // xor ecx, eax
     0x4a, // dec edx
-    0x75, 0xf9, // jnz again
-    0xeb, 0xf2, // jmp start
+    0x75,
+    0xf9, // jnz again
+    0xeb,
+    0xf2, // jmp start
   ],
   '4 MiB read-modify-write sweep': [
-    0xbe, ...dword(0x40_0000), // mov esi, 400000h
-    0xb9, ...dword(MiB), // mov ecx, 1048576
-    0x01, 0x06, // again: add [esi], eax
-    0x83, 0xc6, 0x04, // add esi, 4
+    0xbe,
+    ...dword(0x40_0000), // mov esi, 400000h
+    0xb9,
+    ...dword(MiB), // mov ecx, 1048576
+    0x01,
+    0x06, // again: add [esi], eax
+    0x83,
+    0xc6,
+    0x04, // add esi, 4
     0x49, // dec ecx
-    0x75, 0xf8, // jnz again
-    0xeb, 0xec, // jmp start
+    0x75,
+    0xf8, // jnz again
+    0xeb,
+    0xec, // jmp start
   ],
 };
 
@@ -129,7 +141,9 @@ async function measureV86(loop, seconds) {
   return speed;
 }
 
-const { values: options } = parseArgs({ options: { seconds: { type: 'string', default: '2' }, json: { type: 'string' } } });
+const { values: options } = parseArgs({
+  options: { seconds: { type: 'string', default: '2' }, json: { type: 'string' } },
+});
 const seconds = Number(options.seconds);
 const results = [];
 for (const [name, loop] of Object.entries(LOOPS)) {
@@ -138,7 +152,9 @@ for (const [name, loop] of Object.entries(LOOPS)) {
   const ratio = skep / v86;
   results.push({ name, skep, v86, ratio, promise: PROMISE, kept: ratio >= PROMISE });
   const verdict = ratio >= PROMISE ? 'PASS' : 'FAIL';
-  console.log(`${name}: skep ${skep.toFixed(0)} MIPS, v86 ${v86.toFixed(0)} MIPS, ratio ${ratio.toFixed(2)} (at least ${PROMISE}) ${verdict}`);
+  console.log(
+    `${name}: skep ${skep.toFixed(0)} MIPS, v86 ${v86.toFixed(0)} MIPS, ratio ${ratio.toFixed(2)} (at least ${PROMISE}) ${verdict}`,
+  );
 }
 if (options.json) writeFileSync(options.json, `${JSON.stringify(results, undefined, 2)}\n`);
 process.exit(results.every(({ kept }) => kept) ? 0 : 1);

@@ -17,13 +17,17 @@ afterAll(() => {
 });
 
 function skep(args: readonly string[], input = ''): { status: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [SKEP, ...args], { encoding: 'utf8', cwd: folder, input });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [SKEP, ...args], {
+    encoding: 'utf8',
+    cwd: folder,
+    input,
+  });
   return { status, stdout, stderr };
 }
 
 /** A boot ROM of 64 KiB that starts with this 16-bit code. */
 function rom(name: string, code: string): string {
-  const source = `org 0xf0000\nbits 16\nstart:\n${code}\ntimes 0xfff0 - ($ - $$) db 0x90\njmp 0xf000:0\ntimes 0x10000 - ($ - $$) db 0\n`;
+  const source = `org 0\nbits 16\nstart:\n${code}\ntimes 0xfff0 - ($ - $$) db 0x90\njmp 0xf000:0\ntimes 0x10000 - ($ - $$) db 0\n`;
   writeFileSync(join(folder, name), assemble(source).bytes);
   return name;
 }
@@ -54,7 +58,11 @@ describe('bad input gets one clear line and status 2:', () => {
     ['a boot ROM over 16 MiB', ['run', '--bootrom', '16781312.rom'], /16781312 bytes .*at most 16777216/],
     ['an option ROM that is not there', ['run', '--option-rom', 'none'], /'none': no such file/],
     ['an option ROM of 0 bytes', ['run', '--option-rom', '0.rom'], /option ROM of 0 bytes/],
-    ['an option ROM without a display', ['run', '--option-rom', 'good.rom', '--framebuffer', 'off'], /needs the display/],
+    [
+      'an option ROM without a display',
+      ['run', '--option-rom', 'good.rom', '--framebuffer', 'off'],
+      /needs the display/,
+    ],
     ['an empty memory size', ['run', '--memory', ''], /'--memory' needs a value/],
     ['a negative memory size', ['run', '--memory=-1'], /memory size '-1'/],
     ['a memory size with garbage', ['run', '--memory', '1GB'], /memory size '1GB'/],
@@ -67,7 +75,11 @@ describe('bad input gets one clear line and status 2:', () => {
     ['a resolution that is too small', ['run', '--framebuffer', '8x8'], /at least 320x200/],
     ['a serial port to nowhere', ['run', '--serial', 'tcp:1'], /'--serial' is 'tcp:1'/],
     ['a serial port to a file without a name', ['run', '--serial', 'file:'], /'--serial' is 'file:'/],
-    ['a serial port to a directory', ['run', '--serial', 'file:directory'], /cannot write 'directory': it is a directory/],
+    [
+      'a serial port to a directory',
+      ['run', '--serial', 'file:directory'],
+      /cannot write 'directory': it is a directory/,
+    ],
     ['a debug console to standard output', ['run', '--debugcon', 'stdio'], /'--debugcon' is 'stdio'/],
     ['an unknown firmware console', ['run', '--firmware-console', 'tv'], /'--firmware-console' is 'tv'/],
     ['a time limit of nothing', ['run', '--time-limit', '0'], /time limit '0'/],
@@ -85,10 +97,13 @@ describe('bad input gets one clear line and status 2:', () => {
     expect(status).toBe(2);
   });
 
-  test.skipIf(process.getuid?.() === 0)('a boot ROM that may not be read [skipped for root, who may read anything]', () => {
-    chmodSync(join(folder, 'good.rom'), 0);
-    expect(skep(['run', '--bootrom', 'good.rom']).stderr).toMatch(/permission denied/);
-  });
+  test.skipIf(process.getuid?.() === 0)(
+    'a boot ROM that may not be read [skipped for root, who may read anything]',
+    () => {
+      chmodSync(join(folder, 'good.rom'), 0);
+      expect(skep(['run', '--bootrom', 'good.rom']).stderr).toMatch(/permission denied/);
+    },
+  );
 });
 
 describe('help', () => {
@@ -101,7 +116,13 @@ describe('help', () => {
 
   test.each([[['help', 'run']], [['run', '--help']], [['run', '-h']]])('%j lists every option of run', (args) => {
     const { stdout } = skep(args);
-    for (const option of ['--bootrom FILE', '--memory SIZE', '--trace-map', '--deterministic', '--screenshot FILE.png']) {
+    for (const option of [
+      '--bootrom FILE',
+      '--memory SIZE',
+      '--trace-map',
+      '--deterministic',
+      '--screenshot FILE.png',
+    ]) {
       expect(stdout).toContain(option);
     }
   });
@@ -132,7 +153,9 @@ describe('skep run', () => {
   test('repeats a deterministic run byte for byte', () => {
     const args = ['run', '--deterministic', '--trace-map'];
     const [first, second] = [skep(args), skep(args)];
-    expect(first.stderr).toMatch(/pci 02\.0 \[10\] = c8000000: {2}-framebuffer e0000000-e0ffffff rw- {2}\+framebuffer c8000000/);
+    expect(first.stderr).toMatch(
+      /pci 02\.0 \[10\] = c8000000: {2}-framebuffer e0000000-e0ffffff rw- {2}\+framebuffer c8000000/,
+    );
     expect(second).toEqual(first);
   });
 
@@ -144,14 +167,14 @@ describe('skep run', () => {
     expect(status).toBe(1);
   });
 
-  test.each([['a guest that computes', 'jmp $'], ['a guest that sleeps', 'cli\nhlt']])(
-    'ends with status 3 when the time limit is reached by %s',
-    (_what, code) => {
-      const { status, stderr } = skep(['run', '--bootrom', rom('loop.rom', code), '--time-limit', '0.2']);
-      expect(stderr).toMatch(/^skep: time limit reached after 0\.2/);
-      expect(status).toBe(3);
-    },
-  );
+  test.each([
+    ['a guest that computes', 'jmp $'],
+    ['a guest that sleeps', 'cli\nhlt'],
+  ])('ends with status 3 when the time limit is reached by %s', (_what, code) => {
+    const { status, stderr } = skep(['run', '--bootrom', rom('loop.rom', code), '--time-limit', '0.2']);
+    expect(stderr).toMatch(/^skep: time limit reached after 0\.2/);
+    expect(status).toBe(3);
+  });
 
   test('writes the serial port and the debug console to files', () => {
     const code = "mov dx, 0x3f8\nmov al, 's'\nout dx, al\nmov dx, 0x402\nmov al, 'd'\nout dx, al\nmov dx, 0x402\njmp $";
@@ -178,7 +201,15 @@ describe('skep run', () => {
   });
 
   test('leaves no screenshot, and says why, when the guest has no picture', () => {
-    const { status, stderr } = skep(['run', '--bootrom', rom('dark.rom', 'jmp $'), '--time-limit', '0.05', '--screenshot', 'dark.png']);
+    const { status, stderr } = skep([
+      'run',
+      '--bootrom',
+      rom('dark.rom', 'jmp $'),
+      '--time-limit',
+      '0.05',
+      '--screenshot',
+      'dark.png',
+    ]);
     expect(stderr).toContain("no screenshot 'dark.png': the guest has not turned a display on");
     expect(() => statSync(join(folder, 'dark.png'))).toThrow('ENOENT');
     expect(status).toBe(2);

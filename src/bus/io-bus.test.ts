@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { BusError } from './io-bus.ts';
+import { BusError } from './bus-error.ts';
 import { allOnes, type AccessSize, type IoHandler } from './io-handler.ts';
 import { MmioBus } from './mmio-bus.ts';
 import { PortBus } from './port-bus.ts';

@@ -5,6 +5,7 @@ import { edid, EDID_LARGEST } from './edid.ts';
 import type { DeviceMemory } from './device-memory.ts';
 import type { BarDescription, BarSpaces } from './pci/bar.ts';
 import { PciFunction } from './pci/pci-function.ts';
+import { decodeLine, PIXEL_FORMATS } from './pixel-format.ts';
 
 const VIDEO_MEMORY = 16 * MiB;
 const LARGEST_ROM = 16 * MiB;
@@ -42,31 +43,6 @@ const MAXIMA: Partial<Record<VbeName, number>> = { width: EDID_LARGEST, height: 
 /** What the byte-order register reads as, and the only values that change it. */
 const LITTLE_ENDIAN = 0x1e1e_1e1e;
 const BIG_ENDIAN = 0xbebe_bebe;
-
-/** How the colours lie in a pixel, by depth. */
-interface PixelFormat {
-  readonly bytes: number;
-  readonly red: Channel;
-  readonly green: Channel;
-  readonly blue: Channel;
-}
-interface Channel {
-  readonly shift: number;
-  readonly mask: number;
-}
-
-const BYTE = 0xff;
-const TRUE_COLOUR = {
-  red: { shift: 16, mask: BYTE },
-  green: { shift: 8, mask: BYTE },
-  blue: { shift: 0, mask: BYTE },
-} as const;
-const FORMATS: Readonly<Record<number, PixelFormat>> = {
-  32: { bytes: 4, ...TRUE_COLOUR },
-  24: { bytes: 3, ...TRUE_COLOUR },
-  16: { bytes: 2, red: { shift: 11, mask: 31 }, green: { shift: 5, mask: 63 }, blue: { shift: 0, mask: 31 } },
-  15: { bytes: 2, red: { shift: 10, mask: 31 }, green: { shift: 5, mask: 31 }, blue: { shift: 0, mask: 31 } },
-};
 
 /** The configuration cannot be had. */
 export class FramebufferError extends Error {
@@ -145,7 +121,7 @@ export class Framebuffer {
 
   /** What the guest shows; nothing while the mode is off, of an unknown depth, or larger than video memory. */
   snapshot(): Picture | undefined {
-    const format = FORMATS[this.#vbe('depth')];
+    const format = PIXEL_FORMATS[this.#vbe('depth')];
     const [width, height] = [this.#vbe('width'), this.#vbe('height')];
     if ((this.#vbe('enable') & ENABLED) === 0 || format === undefined || width === 0 || height === 0) return undefined;
     const stride = Math.max(this.#vbe('virtual width'), width) * format.bytes;
@@ -234,23 +210,4 @@ function checkRom(length: number): void {
   if (length > 0 && length <= LARGEST_ROM) return;
   const sentence = `an option ROM of ${length} bytes is refused: it must have 1 to ${LARGEST_ROM}`;
   throw new FramebufferError(sentence, { length });
-}
-
-/** One row of pixels to red, green, blue, opaque. */
-function decodeLine(line: Uint8Array, format: PixelFormat, bigEndian: boolean, target: Uint8Array): void {
-  const { bytes, red, green, blue } = format;
-  let to = 0;
-  for (let at = 0; at < line.length; at += bytes) {
-    let pixel = 0;
-    for (let i = 0; i < bytes; i++) pixel |= (line[at + i] ?? 0) << (8 * (bigEndian ? bytes - 1 - i : i));
-    target[to++] = channel(pixel, red);
-    target[to++] = channel(pixel, green);
-    target[to++] = channel(pixel, blue);
-    target[to++] = BYTE;
-  }
-}
-
-/** Widened to eight bits so that the brightest value stays the brightest. */
-function channel(pixel: number, { shift, mask }: Channel): number {
-  return Math.round((((pixel >>> shift) & mask) * BYTE) / mask);
 }

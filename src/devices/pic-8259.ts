@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import type { InterruptLine } from '../bus/interrupt-line.ts';
 import type { IoHandler } from '../bus/io-handler.ts';
+import { SharedLine } from '../bus/shared-line.ts';
 import { byteWide, type ByteRegisters } from './byte-wide.ts';
 
 /** The master's input to which the slave's output is wired. */
@@ -239,22 +240,6 @@ class Chip implements ByteRegisters {
   }
 }
 
-/** One of possibly several wires onto an input, which is high while any of them is. */
-class Wire implements InterruptLine {
-  #asserted = false;
-  readonly #join: (change: 1 | -1) => void;
-
-  constructor(join: (change: 1 | -1) => void) {
-    this.#join = join;
-  }
-
-  set(asserted: boolean): void {
-    if (asserted === this.#asserted) return;
-    this.#asserted = asserted;
-    this.#join(asserted ? 1 : -1);
-  }
-}
-
 export interface Pic8259Options {
   /** The processor's INTR: asserted while there is something to acknowledge. */
   readonly output: InterruptLine;
@@ -275,13 +260,13 @@ export class Pic8259 {
   readonly #first: Chip;
   readonly #second: Chip;
   readonly #output: InterruptLine;
-  /** Asserted wires on each input. */
-  readonly #asserted: Uint16Array = new Uint16Array(16);
+  readonly #lines: readonly SharedLine[];
 
   constructor(options: Pic8259Options) {
     this.#output = options.output;
     this.#first = new Chip(true, () => this.#output.set(this.#first.pending() >= 0));
     this.#second = new Chip(false, () => this.#first.input(CASCADE, this.#second.pending() >= 0));
+    this.#lines = Array.from({ length: 16 }, (_, irq) => new SharedLine(this.#input(irq)));
     this.master = byteWide(this.#first);
     this.slave = byteWide(this.#second);
     this.elcr = byteWide(this.#edgeLevelControl());
@@ -289,8 +274,9 @@ export class Pic8259 {
 
   /** A new wire to IRQ 0-15 except 2. Wires to one IRQ are joined: it is asserted while any of them is. */
   line(irq: number): InterruptLine {
-    assert(Number.isInteger(irq) && irq >= 0 && irq < 16 && irq !== CASCADE, `there is no interrupt line ${irq}`);
-    return new Wire((change) => this.#join(irq, change));
+    const line = irq === CASCADE ? undefined : this.#lines[irq];
+    assert(line !== undefined, `there is no interrupt line ${irq}`);
+    return line.input();
   }
 
   /**
@@ -310,11 +296,9 @@ export class Pic8259 {
     this.#first.reset();
   }
 
-  #join(irq: number, change: 1 | -1): void {
-    const asserted = (this.#asserted[irq] ?? 0) + change;
-    this.#asserted[irq] = asserted;
+  #input(irq: number): InterruptLine {
     const chip = irq < 8 ? this.#first : this.#second;
-    chip.input(irq & 7, asserted > 0);
+    return { set: (asserted) => chip.input(irq & 7, asserted) };
   }
 
   #edgeLevelControl(): ByteRegisters {

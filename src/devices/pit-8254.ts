@@ -68,6 +68,8 @@ class Channel {
   #reload: Reload | undefined;
   /** A one-shot triggered again while its pulse lasts: the output stays low through the tick of the load. */
   #pulseGoesOn = false;
+  /** The tick of mode 4's strobe if the gate fell in it, or -1: the count stands still, the strobe ends all the same. */
+  #heldStrobe = -1;
   /** While the gate holds the count: since when. */
   #heldSince: number | undefined;
 
@@ -150,7 +152,7 @@ class Channel {
     this.#gate = gate;
     if (BEHAVIOURS[this.#mode].triggered) {
       if (gate) this.#trigger(tick);
-    } else if (!gate) this.#heldSince = tick;
+    } else if (!gate) this.#hold(tick);
     else if (BEHAVIOURS[this.#mode].periodic) this.#trigger(tick);
     else this.#resume(tick);
   }
@@ -170,7 +172,7 @@ class Channel {
       case 3:
         return !this.#gate || elapsed < 0 || elapsed % this.#count < this.#highTicks(this.#count);
       default:
-        return elapsed !== this.#count;
+        return elapsed !== this.#count || (this.#heldStrobe >= 0 && tick !== this.#heldStrobe);
     }
   }
 
@@ -267,6 +269,7 @@ class Channel {
   #load(tick: number, count: number): void {
     this.#count = count;
     this.#loaded = tick + 1;
+    this.#heldStrobe = -1;
     this.#reload = undefined;
     this.#waiting = false;
     this.#heldSince = this.#gate || BEHAVIOURS[this.#mode].triggered ? undefined : this.#loaded;
@@ -276,6 +279,11 @@ class Channel {
   #trigger(tick: number): void {
     this.#pulseGoesOn = !this.output(tick);
     if (this.#count !== 0) this.#load(tick, this.#reload?.count ?? this.#count);
+  }
+
+  #hold(tick: number): void {
+    if (this.#heldStrobe < 0 && this.#elapsed(tick) === this.#count) this.#heldStrobe = tick;
+    this.#heldSince = tick;
   }
 
   /** Modes 0 and 4 go on where the gate stopped them. */
@@ -353,6 +361,8 @@ export class Pit8254 {
   readonly #channels: readonly [Channel, Channel, Channel] = [new Channel(true), new Channel(true), new Channel(false)];
   /** Up to where the output of channel 0 has been shown on the line. */
   #shownUpTo = 0;
+  /** When an edge was last shown. */
+  #lastEdge: Nanoseconds = -Infinity;
   /** Port 61h bits 3-0: channel 2's gate, speaker, and two check enables that do nothing here. */
   #system = 0;
 
@@ -435,6 +445,7 @@ export class Pit8254 {
     const rose = channel.nextRise(this.#shownUpTo) <= tick;
     this.#shownUpTo = tick;
     if (rose) {
+      this.#lastEdge = this.#clock.now();
       this.#interrupt.set(false);
       this.#interrupt.set(true);
     } else this.#interrupt.set(channel.output(tick));
@@ -444,7 +455,7 @@ export class Pit8254 {
   #arm(tick: number): void {
     const next = Math.min(this.#channels[0].nextRise(tick), this.#channels[0].nextFall(tick));
     if (next === Infinity) this.#timer.disarm();
-    else this.#timer.arm(Math.max(this.#crystal.timeOf(next), this.#clock.now() + SHORTEST_PERIOD));
+    else this.#timer.arm(Math.max(this.#crystal.timeOf(next), this.#lastEdge + SHORTEST_PERIOD));
   }
 
   /** Shows what is overdue before channel 0 is touched: the channel forgets how it got to where it is. */

@@ -5,7 +5,16 @@ import type { IoHandler } from '../bus/io-handler.ts';
 import { byteWide, type ByteRegisters } from './byte-wide.ts';
 import { Oscillator } from './oscillator.ts';
 
-/** Registers, after the MC146818A data sheet; 32h is the PC/AT's. */
+/**
+ * Registers, after Motorola's data sheet "MC146818A Real-Time Clock plus RAM"; 32h is the PC/AT's.
+ *
+ *     0Ah A   7 update in progress   6-4 divider   3-0 rate of the periodic interrupt
+ *     0Bh B   7 SET   6 periodic   5 alarm   4 update-ended   3 square wave   2 binary   1 24 hours   0 daylight saving
+ *     0Ch C   7 an enabled flag is set   6 periodic   5 alarm   4 update-ended
+ *     0Dh D   7 battery good
+ *
+ * The square wave has no pin here, and daylight saving (the rules of 1976) is not applied.
+ */
 const SECONDS = 0x00;
 const SECONDS_ALARM = 0x01;
 const MINUTES = 0x02;

@@ -4,7 +4,18 @@ import type { InterruptLine } from '../bus/interrupt-line.ts';
 import type { IoHandler } from '../bus/io-handler.ts';
 import { byteWide, type ByteRegisters } from './byte-wide.ts';
 
-/** Registers by offset; 0 and 1 are the divisor's bytes while LCR's DLAB is set. PC16550D data sheet, table II. */
+/**
+ * Registers by offset, after National's data sheet "PC16550D", table II.
+ *
+ *     0  RBR read, THR written; divisor's low byte while DLAB is set
+ *     1  IER   3 modem   2 line   1 transmitter   0 receiver; divisor's high byte while DLAB is set
+ *     2  IIR read: 7-6 FIFOs on   3-0 what interrupts; FCR written: 7-6 trigger   2-1 clear   0 FIFOs on
+ *     3  LCR   7 DLAB   6 break   5-3 parity   2 stop bits   1-0 data bits
+ *     4  MCR   4 loop   3 OUT2   2 OUT1   1 RTS   0 DTR
+ *     5  LSR   7 FIFO has errors   6 TEMT   5 THRE   4 break   3 framing   2 parity   1 overrun   0 ready
+ *     6  MSR   7 DCD   6 RI   5 DSR   4 CTS   3-0 have they changed
+ *     7  scratch
+ */
 const DATA = 0; // RBR, THR, DLL
 const IER = 1; // DLM
 const IIR = 2; // FCR when written

@@ -26,7 +26,7 @@ export interface Running {
   readonly timers: TimerQueue;
   readonly time: TimeSource;
   readonly requests: Requests;
-  reset(): void;
+  readonly reset: () => void;
 }
 
 /** Runs slice after slice until something asks for a stop. */

@@ -5,7 +5,7 @@ import type { Nanoseconds } from '../base/clock.ts';
  * function of its inputs alone.
  */
 export interface TimeSource {
-  now(): Nanoseconds;
+  readonly now: () => Nanoseconds;
   /** How many instructions may run before `deadline`, by what is known of their speed. At least 1. */
   instructionsUntil(deadline: Nanoseconds): number;
   /** Told after each slice what it was. */

@@ -73,6 +73,10 @@ class SegmentDirtyLog implements DirtyLog {
     this.stop();
   }
 
+  has(page: number): boolean {
+    return ((this.#dirty[page >>> 5]! >>> (page & 31)) & 1) === 1;
+  }
+
   mark(page: number): void {
     this.#dirty[page >>> 5] = this.#dirty[page >>> 5]! | (1 << (page & 31));
   }
@@ -115,7 +119,11 @@ export class DirtyLogs {
 
   stopped(segment: SegmentRecord, log: SegmentDirtyLog): void {
     const logs = this.#running.get(segment);
-    if (logs?.delete(log) !== true || logs.size > 0) return;
+    if (logs?.delete(log) !== true) return;
+    if (logs.size > 0) {
+      this.#lowerWhereAllDirty(segment, logs);
+      return;
+    }
     this.forget(segment);
     this.#states.lowerAll(segment, PAGE_FLAG.LOGGED);
   }
@@ -127,6 +135,12 @@ export class DirtyLogs {
   /** The segment is going: its logs are over. */
   forget(segment: SegmentRecord): void {
     this.#running.delete(segment);
+  }
+
+  #lowerWhereAllDirty(segment: SegmentRecord, logs: ReadonlySet<SegmentDirtyLog>): void {
+    for (let page = 0; page < segment.length / PAGE_SIZE; page++) {
+      if ([...logs].every((log) => log.has(page))) this.#states.lower(segment, page, PAGE_FLAG.LOGGED);
+    }
   }
 
   #written(segment: SegmentRecord, page: number): void {

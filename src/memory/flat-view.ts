@@ -33,8 +33,8 @@ interface Leaf {
 const NO_LEAVES: (Leaf | undefined)[] = Array.from({ length: CHUNK_LEAVES }, () => undefined);
 
 /**
- * The map as the data path wants it: per page, where its bytes are and one word of flags. Derived from the mappings, and
- * kept up with each edit at a cost of the pages that the edit moves.
+ * The map as the data path wants it: per page, where its bytes are and one word of flags. Derived from the mappings,
+ * and kept up with each edit at a cost of the pages that the edit moves.
  *
  *     directory  one u32 per 2 MiB below 2^40: store address of a leaf, or 0
  *     leaf       512 times two u32: store address of the page, flags
@@ -46,7 +46,7 @@ export class FlatView implements Disposable {
   readonly #store: Store;
   readonly #directory: Extent;
   readonly #words: Uint32Array;
-  /** Leaves below 2^40, in chunks, so that a lone mapping far up costs one chunk. Chunks without a leaf are `NO_LEAVES`. */
+  /** Leaves below 2^40 in chunks, so that a lone mapping far up costs one chunk. An empty chunk is `NO_LEAVES`. */
   readonly #chunks: (Leaf | undefined)[][];
   /** Leaves above, by index. */
   readonly #sparse: Map<number, Leaf> = new Map();
@@ -88,7 +88,7 @@ export class FlatView implements Disposable {
     return page === 0 ? 0 : page + (gpa % PAGE_SIZE);
   }
 
-  /** Makes sure that `place` of all of these cannot fail. They ascend. Throws MemoryError ENOMEM, and has taken nothing. */
+  /** Makes sure that `place` of these, which ascend, cannot fail. Throws MemoryError ENOMEM, and has taken nothing. */
   reserve(mappings: readonly MappingRecord[]): void {
     const missing = this.#missingLeaves(mappings);
     const before = this.#pool.length;

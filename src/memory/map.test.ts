@@ -39,7 +39,8 @@ function unchecked(value: number): Gpa {
 type Loose = Partial<Record<keyof MapRequest | 'iommu', unknown>>;
 
 function map(request: Loose): Mapping {
-  return memory.map(Object.assign({ segment: ram, gpa: gpa(0x10_0000), prot: 'rwx' as const }, request));
+  // @ts-expect-error: the request may be anything
+  return memory.map({ segment: ram, gpa: gpa(0x10_0000), prot: 'rwx', ...request });
 }
 
 function code(request: Loose): MemoryErrorCode {

@@ -27,7 +27,7 @@ export class Observers {
     return disposable(() => this.#observers.delete(entry));
   }
 
-  /** Tells all. When one throws, calls `undo`, tells the reverse to those told before, last first, and throws the same. */
+  /** Tells all. When one throws: calls `undo`, tells the reverse to those told before, last first, throws the same. */
   tell(change: Change, undo: () => void): void {
     const told: { readonly observer: MapObserver }[] = [];
     for (const entry of this.#observers) {

@@ -162,6 +162,14 @@ describe.each(stores)('the dirty log in the $store store', ({ make }) => {
     expect(flagged(LOGGED)).toEqual([false, false, false]);
   });
 
+  test('when a log stops, a page that the others have dirty already is logged no more', () => {
+    memory.write(gpa(0x2000), Uint8Array.of(1));
+    const other = memory.dirtyLog(ram);
+    other.start();
+    other.stop();
+    expect([flagged(LOGGED), memory.flat.flagsAt(0) & LOGGED]).toEqual([[false, false, false], LOGGED]);
+  });
+
   test('what was written while it was stopped is not told', () => {
     memory.write(gpa(0), Uint8Array.of(1));
     log.stop();

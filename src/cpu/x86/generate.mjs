@@ -74,7 +74,15 @@ export const ROW_IMMEDIATE = {
 export const ROW = { OPS: 0, FLAGS_16: 24, SIZE_RULE_8: 26, IMMEDIATE_8: 27, SELECTOR_8: 28, REG_8: 29, BYTES: 32 };
 const KINDS = ['register', 'memory', 'stack'];
 
-const WIDTH_RULE = { b: 'BYTE', v: 'OPERAND', w: 'WORD', d: 'DOUBLE', q: 'QUAD', z: 'OPERAND_TO_32', y: 'DOUBLE_OR_QUAD' };
+const WIDTH_RULE = {
+  b: 'BYTE',
+  v: 'OPERAND',
+  w: 'WORD',
+  d: 'DOUBLE',
+  q: 'QUAD',
+  z: 'OPERAND_TO_32',
+  y: 'DOUBLE_OR_QUAD',
+};
 const SEGMENT_NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
 
 /** The operand size is that of the first operand which has one. */
@@ -157,8 +165,7 @@ function form({ operands }, kind) {
 // Operation numbers
 
 const RESERVED = { in: 'input', out: 'output' };
-const functionName = (handler) =>
-  RESERVED[handler] ?? handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+const functionName = (handler) => RESERVED[handler] ?? handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 
 /** Handlers all of whose rows have hot forms, at least while there is no 64-bit mode. */
 const ALWAYS_HOT = new Set([
@@ -204,7 +211,8 @@ function operation(row, size, kind, operations, conditions) {
     (hot.condition === undefined || hot.condition === condition) &&
     (hot.size === undefined || hot.size === size) &&
     (hot.source === undefined || row.operands[1] === `E${hot.source}`) &&
-    (hot.form === operands || (kind !== 'memory' && ROW_SWAPPED[operands] === hot.form && handler !== 'movzx' && handler !== 'movsx')) &&
+    (hot.form === operands ||
+      (kind !== 'memory' && ROW_SWAPPED[operands] === hot.form && handler !== 'movzx' && handler !== 'movsx')) &&
     (!hot.stack || kind === 'stack');
   const branch = HOT_BRANCHES.findIndex(matches);
   if (branch >= 0) return operations.branch + branch;
@@ -296,7 +304,9 @@ function decoderSource(rows, operations, conditions) {
       OP_LOOP_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'loop'),
       OP_FIRST_HANDLER: operations.firstHandler,
       OP_FIRST_ENDING: operations.firstEnding,
-      ...Object.fromEntries(rows.map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)])),
+      ...Object.fromEntries(
+        rows.map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
+      ),
     }),
     `export const OPCODES: usize = ${data('u16', opcodes)};`,
     `export const SUBTABLES: usize = ${data('u16', subtables)};`,

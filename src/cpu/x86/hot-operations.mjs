@@ -8,7 +8,8 @@
 const NEXT = 'u += UOP_SIZE; continue;';
 
 /** Leaves the block by the slow way, whatever link the uop has. */
-export const LEAVE = '{ u = leave(u, block); block = u; if (u == 0) return; tlb = load<u32>(STATE_TLB_BASE_32); continue; }';
+export const LEAVE =
+  '{ u = leave(u, block); block = u; if (u == 0) return; tlb = load<u32>(STATE_TLB_BASE_32); continue; }';
 
 /** Looks `address` up in the TLB: `hit` when all bytes lie in one page whose tag is there, else `miss`. */
 const lookup = (tag, size, hit, miss) => `
@@ -21,12 +22,13 @@ const lookup = (tag, size, hit, miss) => `
           ${miss}
         }`;
 
-const loadInto = (T, size) => `let value: ${T} = 0;${lookup(
-  'READ',
-  size,
-  `value = load<${T}>(place);`,
-  `value = loadOperand<${T}>(u); if (fault) break;`,
-)}`;
+const loadInto = (T, size) =>
+  `let value: ${T} = 0;${lookup(
+    'READ',
+    size,
+    `value = load<${T}>(place);`,
+    `value = loadOperand<${T}>(u); if (fault) break;`,
+  )}`;
 
 const storeFrom = (T, size, value) =>
   lookup('WRITE', size, `store<${T}>(place, ${value});`, `storeOperand<${T}>(u, ${value}); if (fault) break;`);
@@ -157,7 +159,13 @@ export const HOT_BRANCHES = [
   ]),
   { handler: 'jmp', form: 'J', body: () => 'break;' },
   { handler: 'loop', form: 'J', body: () => `if (countDown(u)) break; ${NEXT}` },
-  { handler: 'call', form: 'J', size: 4, stack: true, body: () => `${PUSH('u32', 4, 'u32(nextRip(u))').replace('break;', LEAVE)} break;` },
+  {
+    handler: 'call',
+    form: 'J',
+    size: 4,
+    stack: true,
+    body: () => `${PUSH('u32', 4, 'u32(nextRip(u))').replace('break;', LEAVE)} break;`,
+  },
 ];
 
 /** The hot return: leaves like a handler that has set RIP. */

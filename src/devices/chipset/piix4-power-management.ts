@@ -5,8 +5,8 @@ import { RegisterFile, type Register } from '../../bus/registers.ts';
 import { SharedLine } from '../../bus/shared-line.ts';
 import { CONFIG, STATUS } from '../pci/config-header.ts';
 import { PciFunction } from '../pci/pci-function.ts';
-import { TrappedRange } from '../pci/placeable.ts';
 import type { Placement } from '../pci/placement.ts';
+import { TrappedRange } from '../pci/trapped-range.ts';
 import { PmTimer } from './pm-timer.ts';
 
 const PM_BASE = 0x40;

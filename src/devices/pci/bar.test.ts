@@ -3,7 +3,7 @@ import { GiB, KiB, MiB } from '../../base/units.ts';
 import type { AccessSize, IoHandler } from '../../bus/io-handler.ts';
 import { MmioBus } from '../../bus/mmio-bus.ts';
 import { PortBus } from '../../bus/port-bus.ts';
-import { gpa, GuestMemory, HeapStore } from '../../memory/index.ts';
+import { gpa, GuestMemory, HeapStore, MemoryError } from '../../memory/index.ts';
 import type { BarBacking, BarDescription, BarType } from './bar.ts';
 import { PciFunction } from './pci-function.ts';
 import { Placement } from './placement.ts';
@@ -160,6 +160,28 @@ function checkPlaces(board: Board, functions: readonly PciFunction[]): void {
   }
   const placed = functions.flatMap(({ bars }) => bars.filter((bar) => bar.place !== undefined));
   expect(board.map().length + board.claims().length).toBe(placed.length);
+}
+
+function text(mappings: readonly { gpa: number }[]): string {
+  return mappings.map((mapping) => mapping.gpa.toString(16)).join();
+}
+
+/** A window that has a legal place, and everything that observers of guest memory are told. */
+function mapped(type: 'mem32' | 'mem64' = 'mem32') {
+  const board = new Board();
+  const bar = board.bar({ type, backing: 'window' }, 64 * KiB);
+  decode(bar);
+  program(bar, type, PLACE[type]);
+  const changes: string[] = [];
+  const changed = (change: Parameters<Parameters<GuestMemory['observe']>[0]['changed']>[0]): void =>
+    void changes.push(`${text(change.removed)}>${text(change.added)}`);
+  board.memory.observe({ changed }, { replay: false });
+  return { board, bar, changes };
+}
+
+/** An observer whose table is full. */
+function refuseMore(change: { added: readonly unknown[] }): void {
+  if (change.added.length > 0) throw new MemoryError('ENOSPC', 'no slot is free');
 }
 
 describe('sizing', () => {
@@ -389,6 +411,21 @@ describe('an address that cannot be had', () => {
     expect(board.map()).toEqual([`devmem0@${PLACE.mem32.toString(16)}`]);
   });
 
+  test('an observer without room for one more mapping keeps the BAR waiting, at first and on a move', () => {
+    for (const placedBefore of [false, true]) {
+      const board = new Board();
+      const bar = board.bar({ type: 'mem32', backing: 'window' }, 64 * KiB);
+      decode(bar);
+      if (placedBefore) program(bar, 'mem32', PLACE.mem32 + MiB);
+      const observer = board.memory.observe({ changed: refuseMore }, { replay: false });
+      program(bar, 'mem32', PLACE.mem32);
+      expect([board.map(), placeOf(bar), board.spaces.memory.waiting.length]).toEqual([[], undefined, 1]);
+      observer[Symbol.dispose]();
+      board.spaces.memory.retry();
+      expect(board.map()).toEqual(['devmem0@fd000000']);
+    }
+  });
+
   test('a fixed device keeps its place: a BAR over it waits, whole', () => {
     for (const kind of MEMORY_KINDS) {
       const board = new Board();
@@ -517,6 +554,67 @@ describe('a BAR smaller than a page', () => {
       program(bar, 'mem32', PLACE.mem32);
     }
     expect([placeOf(page), placeOf(part)]).toEqual([PLACE.mem32, undefined]);
+  });
+});
+
+describe('what went wrong in other monitors', () => {
+  test('a guest kernel that picks another address than the firmware gets the device there (cloud-hypervisor 72, 326)', () => {
+    const { board, bar } = mapped();
+    decode(bar, false);
+    program(bar, 'mem32', ALL_ONES);
+    program(bar, 'mem32', 0xd000_0000);
+    decode(bar);
+    expect([board.map(), board.load(0xd000_0000, 1)]).toEqual([['devmem0@d0000000'], 1]);
+  });
+
+  test('a 64-bit BAR whose upper half alone changes moves (cloud-hypervisor 2508)', () => {
+    const { board, bar } = mapped('mem64');
+    bar.config.write(0x14, 4, 0x12);
+    expect(board.map()).toEqual(['devmem0@12fd000000']);
+  });
+
+  test('those who follow the map, such as an IOMMU domain, are told a move once (cloud-hypervisor 7027)', () => {
+    const { bar, changes } = mapped();
+    program(bar, 'mem32', 0xd000_0000);
+    expect(changes).toEqual(['fd000000>d0000000']);
+  });
+
+  test('an address outside the windows neither fails nor leaves register and map telling two stories (cloud-hypervisor 7938)', () => {
+    const { board, bar, changes } = mapped();
+    program(bar, 'mem32', 0x10_0000);
+    expect([bar.config.read(0x10, 4), board.map(), changes]).toEqual([0x10_0000, [], ['fd000000>']]);
+    program(bar, 'mem32', PLACE.mem32);
+    expect(board.map()).toEqual(['devmem0@fd000000']);
+  });
+
+  test('a move is not dropped silently (firecracker 6069)', () => {
+    const { board, bar } = mapped();
+    const old = board.load(PLACE.mem32, 1);
+    program(bar, 'mem32', PLACE.mem32 + MiB);
+    expect([old, board.load(PLACE.mem32, 1), board.load(PLACE.mem32 + MiB, 1)]).toEqual([1, 0xff, 1]);
+  });
+
+  test('a map that failed is not remembered as made: hiding it afterwards is harmless (bhyve fbuf)', () => {
+    const { board, bar } = mapped();
+    const other = board.bar({ type: 'mem32', backing: 'window' }, 64 * KiB);
+    decode(other);
+    program(other, 'mem32', PLACE.mem32);
+    decode(other, false);
+    decode(bar, false);
+    expect([board.map(), board.spaces.memory.waiting]).toEqual([[], []]);
+  });
+
+  test('an address above 4 GiB is not cut to 32 bits (unicorn.js 21)', () => {
+    const { board } = mapped('mem64');
+    expect([...board.memory].map((mapping) => Number(mapping.gpa))).toContain(PLACE.mem64);
+    expect(board.load(PLACE.mem64 % (4 * GiB), 1)).toBe(0xff);
+  });
+
+  test('moving many times uses nothing up (cloud-hypervisor 6842)', () => {
+    const { board, bar, changes } = mapped();
+    for (let i = 0; i < 5000; i++) program(bar, 'mem32', PLACE.mem32 + (i % 7) * MiB);
+    expect([board.map().length, board.claims(), board.spaces.memory.waiting]).toEqual([1, [], []]);
+    expect(changes.length).toBeLessThanOrEqual(5000);
   });
 });
 

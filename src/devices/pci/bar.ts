@@ -3,8 +3,10 @@ import { PAGE_SIZE } from '../../base/units.ts';
 import type { IoHandler } from '../../bus/io-handler.ts';
 import type { Register } from '../../bus/registers.ts';
 import type { Window } from '../../memory/window.ts';
-import { MappedRange, SegmentHandler, TrappedRange } from './placeable.ts';
+import { MappedRange } from './mapped-range.ts';
 import type { Placeable, Placement } from './placement.ts';
+import { SegmentHandler } from './segment-handler.ts';
+import { TrappedRange } from './trapped-range.ts';
 
 /** What lies behind a BAR: bytes that the guest sees directly, or a handler that is asked for each access. */
 export type BarBacking =

@@ -1,4 +1,4 @@
-import { BusError } from '../../bus/io-bus.ts';
+import { BusError } from '../../bus/bus-error.ts';
 import type { PciFunction } from './pci-function.ts';
 
 export interface PciAddress {

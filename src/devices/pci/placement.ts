@@ -10,7 +10,7 @@ export interface AddressRange {
 export interface Placeable {
   readonly name: string;
   readonly length: number;
-  /** Appears at `start`, or returns false and changes nothing when something else is there. */
+  /** Appears at `start`, and nowhere else any more; or returns false and changes nothing when something is there. */
   show(start: number): boolean;
   /** Disappears from where it was shown. */
   hide(): void;
@@ -34,7 +34,8 @@ export interface PlacementOptions {
 /**
  * Decides what appears where in one address space when guests move things about. The rule when two want the same
  * place: who came first stays, so that a guest which sizes one BAR never breaks another device; the other waits and
- * appears as soon as the place is free. Who waits longest is served first. (PCI leaves the case undefined; other
+ * appears as soon as the place is free. Who waits longest is served first. What is placed is aligned to
+ * its own length, so that its new place never overlaps its old one. (PCI leaves the case undefined; other
  * monitors have crashed over it.)
  */
 export class Placement {
@@ -73,17 +74,16 @@ export class Placement {
     return true;
   }
 
-  /** The guest's registers now say `start`, or say that `what` is off. */
+  /**
+   * The guest's registers now say `start`, or say that `what` is off. A move is one step: it takes its new place before
+   * those who wait are offered the old one.
+   */
   want(what: Placeable, start: number | undefined): void {
     if (start !== undefined && this.#alreadyWanted(what) === start) return;
     this.#waiting = this.#waiting.filter((waiting) => waiting.what !== what);
-    if (this.#placed.delete(what)) {
-      what.hide();
-      this.retry();
-    }
-    if (start === undefined || this.#place(what, start)) return;
-    this.#refusals++;
-    this.#waiting.push({ what, start });
+    const wasPlaced = this.#placed.has(what);
+    if (start === undefined || !this.#place(what, start)) this.#withdraw(what, start);
+    if (wasPlaced) this.retry();
   }
 
   /** Places what waits and can be placed now. For the owner of the map, after it made room. */
@@ -99,6 +99,14 @@ export class Placement {
     if (!this.#isLegal(start, what.length) || !this.isFree(start, what.length) || !what.show(start)) return false;
     this.#placed.set(what, start);
     return true;
+  }
+
+  /** Takes it out of sight; when it has an address that it cannot have, it waits. */
+  #withdraw(what: Placeable, start: number | undefined): void {
+    if (this.#placed.delete(what)) what.hide();
+    if (start === undefined) return;
+    this.#refusals++;
+    this.#waiting.push({ what, start });
   }
 
   #isLegal(start: number, length: number): boolean {

@@ -6,7 +6,18 @@ import { condition, setCarry, setZero } from './flags';
 import { readForUpdateAt, readOperand, registerOperand, setRegisterOperand, writeOperand } from './operand';
 import { linear } from './segment';
 import { register, setRegister, signExtend, truncate } from './state';
-import { ea, hasImmediate, isMemory, uopAddressSize, uopImmediate, uopReg, uopRm, uopSegment, uopSelector, uopSize } from './uop';
+import {
+  ea,
+  hasImmediate,
+  isMemory,
+  uopAddressSize,
+  uopImmediate,
+  uopReg,
+  uopRm,
+  uopSegment,
+  uopSelector,
+  uopSize,
+} from './uop';
 
 /** How a bit changes. */
 const KEEP: u32 = 0;
@@ -15,7 +26,7 @@ const RESET: u32 = 2;
 const COMPLEMENT: u32 = 3;
 
 function changed(value: u64, bit: u64, change: u32): u64 {
-  const mask = <u64>1 << bit;
+  const mask = (<u64>1) << bit;
   if (change == SET) return value | mask;
   if (change == RESET) return value & ~mask;
   return change == COMPLEMENT ? value ^ mask : value;
@@ -33,7 +44,9 @@ function bitOperation(u: usize, change: u32): void {
 /** A bit offset in a register is signed and reaches beyond the operand, in steps of the operand's size. */
 function memoryBit(u: usize, change: u32): void {
   const size = uopSize(u);
-  const number = hasImmediate(u) ? <i64>uopImmediate(u) & ((size << 3) - 1) : signExtend(register(uopReg(u), size), size);
+  const number = hasImmediate(u)
+    ? <i64>uopImmediate(u) & ((size << 3) - 1)
+    : signExtend(register(uopReg(u), size), size);
   const step = (number >> (3 + ctz(size))) * size;
   const offset = truncate(ea(u) + step, uopAddressSize(u));
   const flat = uopSegment(u) == SEGMENT_FLAT;

@@ -165,17 +165,42 @@ function takePrefixes(mode: u32): u32 {
   while (!overrun) {
     const byte = take8();
     switch (byte) {
-      case 0x26: segment = 0; continue;
-      case 0x2e: segment = 1; continue;
-      case 0x36: segment = 2; continue;
-      case 0x3e: segment = 3; continue;
-      case 0x64: segment = 4; continue;
-      case 0x65: segment = 5; continue;
-      case 0x66: operand66 = true; operandSize = wide ? 2 : 4; continue;
-      case 0x67: addressSize = wide ? 2 : 4; continue;
-      case 0xf0: prefixes |= UOP_TRAIT_LOCK; continue;
-      case 0xf2: prefixes = (prefixes & ~UOP_TRAIT_REP) | UOP_TRAIT_REPNE; mandatory = 3; continue;
-      case 0xf3: prefixes = (prefixes & ~UOP_TRAIT_REPNE) | UOP_TRAIT_REP; mandatory = 2; continue;
+      case 0x26:
+        segment = 0;
+        continue;
+      case 0x2e:
+        segment = 1;
+        continue;
+      case 0x36:
+        segment = 2;
+        continue;
+      case 0x3e:
+        segment = 3;
+        continue;
+      case 0x64:
+        segment = 4;
+        continue;
+      case 0x65:
+        segment = 5;
+        continue;
+      case 0x66:
+        operand66 = true;
+        operandSize = wide ? 2 : 4;
+        continue;
+      case 0x67:
+        addressSize = wide ? 2 : 4;
+        continue;
+      case 0xf0:
+        prefixes |= UOP_TRAIT_LOCK;
+        continue;
+      case 0xf2:
+        prefixes = (prefixes & ~UOP_TRAIT_REP) | UOP_TRAIT_REPNE;
+        mandatory = 3;
+        continue;
+      case 0xf3:
+        prefixes = (prefixes & ~UOP_TRAIT_REPNE) | UOP_TRAIT_REP;
+        mandatory = 2;
+        continue;
     }
     if (mandatory == 0 && operand66) mandatory = 1;
     return byte;
@@ -245,13 +270,20 @@ function decodeRow(u: usize, row: usize, opcode: u32, modrm: u32, mode: u32): vo
 /** Operand size in bytes by a row's rule. */
 function rowSize(rule: u32): u32 {
   switch (rule) {
-    case ROW_SIZE_BYTE: return 1;
-    case ROW_SIZE_WORD: return 2;
-    case ROW_SIZE_DOUBLE: return 4;
-    case ROW_SIZE_QUAD: return 8;
-    case ROW_SIZE_OPERAND_TO_32: return min<u32>(operandSize, 4);
-    case ROW_SIZE_DOUBLE_OR_QUAD: return max<u32>(operandSize, 4);
-    default: return operandSize;
+    case ROW_SIZE_BYTE:
+      return 1;
+    case ROW_SIZE_WORD:
+      return 2;
+    case ROW_SIZE_DOUBLE:
+      return 4;
+    case ROW_SIZE_QUAD:
+      return 8;
+    case ROW_SIZE_OPERAND_TO_32:
+      return min<u32>(operandSize, 4);
+    case ROW_SIZE_DOUBLE_OR_QUAD:
+      return max<u32>(operandSize, 4);
+    default:
+      return operandSize;
   }
 }
 
@@ -334,10 +366,18 @@ function decodeMemory32(u: usize, modrm: u32, mode: u32): void {
 function decodeImmediate(u: usize, rule: u32): void {
   let value: i64 = 0;
   switch (rule) {
-    case ROW_IMMEDIATE_ONE: value = 1; break;
-    case ROW_IMMEDIATE_BYTE: value = take8(); break;
-    case ROW_IMMEDIATE_SIGNED_BYTE: value = <i8>take8(); break;
-    case ROW_IMMEDIATE_WORD: value = take16(); break;
+    case ROW_IMMEDIATE_ONE:
+      value = 1;
+      break;
+    case ROW_IMMEDIATE_BYTE:
+      value = take8();
+      break;
+    case ROW_IMMEDIATE_SIGNED_BYTE:
+      value = <i8>take8();
+      break;
+    case ROW_IMMEDIATE_WORD:
+      value = take16();
+      break;
     case ROW_IMMEDIATE_OPERAND_TO_32:
     case ROW_IMMEDIATE_OPERAND:
       value = operandSize == 2 ? <i64>(<i16>take16()) : <i64>(<i32>take32());

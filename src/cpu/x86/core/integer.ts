@@ -63,8 +63,8 @@ export function cmpxchg8b(u: usize): void {
   probeWrite(address, 8);
   if (fault) return;
   const value = read64(address);
-  const equal = value == ((<u64>reg32(REG_RDX) << 32) | reg32(REG_RAX));
-  write64(address, equal ? (<u64>reg32(REG_RCX) << 32) | reg32(REG_RBX) : value);
+  const equal = value == (((<u64>reg32(REG_RDX)) << 32) | reg32(REG_RAX));
+  write64(address, equal ? ((<u64>reg32(REG_RCX)) << 32) | reg32(REG_RBX) : value);
   setZero(equal);
   if (equal) return;
   setReg32(REG_RAX, <u32>value);

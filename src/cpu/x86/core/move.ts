@@ -2,7 +2,14 @@
 import { REG_RAX, REG_RBX, SEGMENT_FLAT, SEG_CS, SEG_SS, STATE_SHADOW_32 } from './generated/layout';
 import { read8, readSized } from './access';
 import { fault, raise, VECTOR_UD } from './fault';
-import { readForUpdate, readOperandOf, registerOperand, setRegisterOperand, writeBack, writeOperandOf } from './operand';
+import {
+  readForUpdate,
+  readOperandOf,
+  registerOperand,
+  setRegisterOperand,
+  writeBack,
+  writeOperandOf,
+} from './operand';
 import { linear, loadSegment, operandPart } from './segment';
 import { reg8, register, segmentSelector, setReg8, truncate } from './state';
 import { ea, isMemory, uopAddressSize, uopReg, uopSegment, uopSelector, uopSize } from './uop';

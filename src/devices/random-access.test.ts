@@ -1,0 +1,166 @@
+import { describe, expect, it } from 'vitest';
+
+import { ManualClock } from '../base/clock.ts';
+import { MICROSECOND, MiB, SECOND } from '../base/units.ts';
+import type { InterruptLine } from '../bus/interrupt-line.ts';
+import type { AccessSize, IoHandler } from '../bus/io-handler.ts';
+import { DebugPort, PostCode } from './debug-port.ts';
+import { Dma8237 } from './dma-8237.ts';
+import { FwCfg } from './fw-cfg.ts';
+import { Pic8259 } from './pic-8259.ts';
+import { Pit8254 } from './pit-8254.ts';
+import { Ps2Controller } from './ps2-8042.ts';
+import { RtcCmos } from './rtc-cmos.ts';
+import { KEY_NAMES } from './scan-code.ts';
+import { Uart16550 } from './uart-16550.ts';
+
+// Whatever a guest does, in whatever order and at whatever time, a device answers with a number that fits the access.
+
+const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
+const STEPS = 20_000;
+
+/** Numbers from a seed: xorshift, 32 bits. */
+class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = (seed ^ 0x9e37_79b9) | 1;
+  }
+
+  word(): number {
+    this.#state ^= this.#state << 13;
+    this.#state ^= this.#state >>> 17;
+    this.#state ^= this.#state << 5;
+    return this.#state >>> 0;
+  }
+
+  below(limit: number): number {
+    return this.word() % limit;
+  }
+
+  pick<T>(choices: readonly [T, ...T[]] | readonly T[]): T {
+    const choice = choices[this.below(choices.length)];
+    if (choice === undefined) throw new Error('nothing to choose from');
+    return choice;
+  }
+}
+
+interface Subject {
+  readonly handlers: readonly IoHandler[];
+  readonly reset: () => void;
+  /** What comes from outside: keys, lines, bytes. */
+  readonly outside?: (random: Random) => void;
+}
+
+/** A line that complains when it is told something that is no level. */
+const line: InterruptLine = { set: (asserted) => expect(typeof asserted).toBe('boolean') };
+
+const SUBJECTS: Readonly<Record<string, (clock: ManualClock) => Subject>> = {
+  pic() {
+    const pic = new Pic8259({ output: line });
+    const wires = [0, 1, 3, 4, 7, 8, 9, 13, 15].map((irq) => pic.line(irq));
+    const outside = (random: Random): void => {
+      random.pick(wires).set(random.below(2) === 1);
+      const vector = pic.acknowledge();
+      expect(vector >= 0 && vector <= 0xff).toBe(true);
+    };
+    return { handlers: [pic.master, pic.slave, pic.elcr], reset: () => pic.reset(), outside };
+  },
+  pit(clock) {
+    const pit = new Pit8254({ clock, interrupt: line });
+    return { handlers: [pit.ports, pit.ports, pit.systemControl], reset: () => pit.reset() };
+  },
+  rtc(clock) {
+    const ram = { below4GiB: 128 * MiB, above4GiB: 0 };
+    const rtc = new RtcCmos({ clock, interrupt: line, wallClock: () => 1_204_329_598, ram });
+    return { handlers: [rtc.ports], reset: () => rtc.reset() };
+  },
+  ps2(clock) {
+    const ps2: Ps2Controller = new Ps2Controller({
+      clock,
+      keyboardInterrupt: line,
+      mouseInterrupt: line,
+      setA20: (open) => expect(typeof open).toBe('boolean'),
+      requestReset: () => ps2.reset(),
+    });
+    const outside = (random: Random): void => {
+      if (random.below(2) === 0) ps2.keyboard.press(random.pick(KEY_NAMES));
+      else ps2.keyboard.release(random.pick(KEY_NAMES));
+      const [dx, dy, dz] = [random.below(1000) - 500, random.below(1000) - 500, random.below(20) - 10];
+      ps2.mouse.move({ dx, dy, dz, buttons: random.below(32) });
+    };
+    return { handlers: [ps2.data, ps2.command], reset: () => ps2.reset(), outside };
+  },
+  uart(clock) {
+    const refill = { bytes: [1, 2, 3] };
+    const uart: Uart16550 = new Uart16550({
+      clock,
+      interrupt: line,
+      backEnd: { transmit: (byte) => expect(byte >>> 8).toBe(0), room: () => void uart.receive(refill.bytes) },
+    });
+    const outside = (random: Random): void => {
+      if (random.below(8) === 0) uart.receiveBreak();
+      uart.receive(Array.from({ length: random.below(40) }, () => random.word()));
+      uart.setModemLines(random.word());
+    };
+    return { handlers: [uart.ports], reset: () => uart.reset(), outside };
+  },
+  fwCfg() {
+    const random = new Random(SEED + 1);
+    const memory = {
+      read(_gpa: number, target: Uint8Array) {
+        for (let i = 0; i < target.length; i++) target[i] = random.below(4) === 0 ? random.word() : 0;
+        return random.below(8) !== 0;
+      },
+      write: () => random.below(8) !== 0,
+    };
+    const device = new FwCfg({ memory, ramSize: 128 * MiB });
+    for (let i = 0; i < 8; i++) device.add(`file${i}`, new Uint8Array(i * 100), i % 2 === 0 ? {} : { onWrite() {} });
+    return { handlers: [device.ports, device.dma], reset: () => device.reset() };
+  },
+  debugPort() {
+    const port = new DebugPort({ emit: (byte) => expect(byte >>> 8).toBe(0) });
+    const post = new PostCode();
+    return { handlers: [port.port, post.port], reset: () => post.reset() };
+  },
+  dma() {
+    const dma = new Dma8237();
+    return { handlers: [dma.first, dma.second, dma.pages], reset: () => dma.reset() };
+  },
+};
+
+/** Mostly the small values that registers mean something by. */
+function value(random: Random, size: AccessSize): number {
+  const word = random.below(4) === 0 ? random.word() : random.below(0x100);
+  return size === 4 ? word : word & (size === 2 ? 0xffff : 0xff);
+}
+
+function access(random: Random, handler: IoHandler): void {
+  const size = random.pick([1, 1, 1, 2, 4] as const);
+  const offset = random.below(random.pick([4, 8, 32]));
+  if (random.below(2) === 0) {
+    handler.write(offset, size, value(random, size));
+    return;
+  }
+  const answer = handler.read(offset, size);
+  if (!Number.isInteger(answer) || answer < 0 || answer >= 2 ** (8 * size)) {
+    throw new Error(`a read of ${size} at ${offset} answered ${answer}`);
+  }
+}
+
+describe('under random accesses at random times', () => {
+  it.each(Object.entries(SUBJECTS))(`%s never throws and answers within the access (seed ${SEED})`, (_name, make) => {
+    const random = new Random(SEED);
+    const clock = new ManualClock();
+    const subject = make(clock);
+    for (let step = 0; step < STEPS; step++) {
+      const what = random.below(100);
+      if (what === 0) subject.reset();
+      else if (what < 10) subject.outside?.(random);
+      else if (what === 10) clock.advance(random.below(SECOND));
+      else if (what < 20) clock.advance(random.below(100 * MICROSECOND));
+      else access(random, random.pick(subject.handlers));
+    }
+    expect(clock.now()).toBeGreaterThan(0);
+  });
+});
