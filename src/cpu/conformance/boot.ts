@@ -20,19 +20,19 @@ import {
   TSS,
 } from './layout.ts';
 
+const byteOf = (value: number, index: number): number => (value >>> (8 * index)) & 0xff;
+
 /** A segment descriptor (SDM volume 3, figure 3-8): `access` is bits 47:40, `flags` bits 55:52. */
 function descriptor(base: number, limit: number, access: number, flags: number): number[] {
-  return [
-    ...[limit & 0xff, (limit >> 8) & 0xff, base & 0xff, (base >> 8) & 0xff, (base >> 16) & 0xff, access],
-    ...[((limit >> 16) & 0xf) | (flags << 4), (base >>> 24) & 0xff],
-  ];
+  const low = [byteOf(limit, 0), byteOf(limit, 1), byteOf(base, 0), byteOf(base, 1)];
+  return [...low, byteOf(base, 2), access, byteOf(limit, 2) | (flags << 4), byteOf(base, 3)];
 }
 
 /** A gate (SDM volume 3, figures 5-8 and 6-2). */
-const gate = (selector: number, offset: number, access: number, parameters = 0): number[] => [
-  ...[offset & 0xff, (offset >> 8) & 0xff, selector & 0xff, selector >> 8, parameters, access],
-  ...[(offset >> 16) & 0xff, (offset >>> 24) & 0xff],
-];
+function gate(selector: number, offset: number, access: number, parameters = 0): number[] {
+  const low = [byteOf(offset, 0), byteOf(offset, 1), byteOf(selector, 0), byteOf(selector, 1)];
+  return [...low, parameters, access, byteOf(offset, 2), byteOf(offset, 3)];
+}
 
 const FLAT = 0xf_ffff;
 const PAGES_32 = 0xc;
@@ -179,7 +179,8 @@ function pageEntry(page: number): number {
 const TASK_STATE: readonly number[] = [
   ...words32(0, RING0_STACK, SELECTORS.data32),
   ...Array.from({ length: 90 }, () => 0),
-  ...[104, 0],
+  104,
+  0,
   ...Array.from({ length: 32 }, (_, index) => (index === 16 ? 0xff : 0)),
   0xff,
 ];

@@ -32,32 +32,45 @@ export interface CaseCode {
   readonly end: number;
   /** What an exception pushes: the label `at`, else the first instruction. */
   readonly at: number;
+  /** The rows of the table that it is made of. */
+  readonly rows: readonly Instruction[];
 }
 
 export function codeBits(mode: Mode): 16 | 32 {
   return mode === 'protected' || mode === 'user' || mode === 'paged' ? 32 : 16;
 }
 
-const EQUATES = Object.entries({ ...SYMBOLS, ...SELECTORS })
-  .map(([name, value]) => `${name} equ ${value}\n`)
-  .join('');
+/** Definitions of the names that a case uses. */
+const equates = (source: string): string =>
+  Object.entries({ ...SYMBOLS, ...SELECTORS })
+    .filter(([name]) => source.includes(name))
+    .map(([name, value]) => `${name} equ ${value}\n`)
+    .join('');
 
-/** Assembles a case's code, with an OUT after it that ends the run. */
+const ASSEMBLED = new Map<string, CaseCode>();
+
+/** Assembles a case's code, with an OUT after it that ends the run. Modes with the same code size share it. */
 export function caseCode(source: string, bits: 16 | 32): CaseCode {
-  const text = `${EQUATES}start:\n${source}\nend_of_case: out ${EXIT_PORT}, al\n`;
-  const { bytes, labels } = assemble(text, { origin: CODE, bits });
-  const at = (label: string): number => labels.get(label) ?? CODE;
-  return { bytes, end: at('end_of_case') + 2, at: at('at') };
+  const key = `${bits} ${source}`;
+  const known = ASSEMBLED.get(key) ?? assembleCase(source, bits);
+  ASSEMBLED.set(key, known);
+  return known;
 }
 
-/** The rows of the table that a case's code is made of. */
-export function rowsOf({ bytes, end }: CaseCode, bits: 16 | 32): Instruction[] {
+function assembleCase(source: string, bits: 16 | 32): CaseCode {
+  const text = `${equates(source)}start:\n${source}\nend_of_case: out ${EXIT_PORT}, al\n`;
+  const { bytes, labels } = assemble(text, { origin: CODE, bits });
+  const at = (label: string): number => labels.get(label) ?? CODE;
+  const rows = rowsOf(bytes.subarray(0, at('end_of_case') - CODE), bits);
+  return { bytes, end: at('end_of_case') + 2, at: at('at'), rows };
+}
+
+function rowsOf(bytes: Uint8Array, bits: 16 | 32): Instruction[] {
   const rows: Instruction[] = [];
-  const length = end - CODE - 2;
-  for (let offset = 0; offset < length;) {
-    const { instruction, length: step } = disassemble(bytes.subarray(offset), { bits });
+  for (let offset = 0; offset < bytes.length;) {
+    const { instruction, length } = disassemble(bytes.subarray(offset, offset + 16), { bits });
     if (instruction !== undefined) rows.push(instruction);
-    offset += step;
+    offset += length;
   }
   return rows;
 }
@@ -75,7 +88,7 @@ export function uncoveredRows(cases: readonly Case[]): Instruction[] {
   const covered = new Set(
     cases.flatMap(([source, , , modes]) => {
       const bits = codeBits(((modes ?? 'protected').split(' ')[0] ?? 'protected') as Mode);
-      return rowsOf(caseCode(source, bits), bits);
+      return caseCode(source, bits).rows;
     }),
   );
   return INSTRUCTIONS.filter((row) => !covered.has(row));

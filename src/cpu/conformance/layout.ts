@@ -61,4 +61,6 @@ export const SELECTORS = {
   /** Call gates to CODE + 0x800, without and with two parameters. */
   callGate: 0x78,
   callGate2: 0x80,
+  /** Another available task state. */
+  tss2: 0x88,
 } as const;
