@@ -25,7 +25,9 @@ export class Random {
   }
 
   pick<Value>(values: readonly Value[]): Value {
-    return values[this.below(values.length)] as Value;
+    const value = values[this.below(values.length)];
+    if (value === undefined) throw new Error('there is nothing to pick from');
+    return value;
   }
 
   /** A number of 32 bits, often one where something turns over. */

@@ -14,6 +14,7 @@ import {
   PAGE_TABLE,
   READ_ONLY_PAGE,
   RING0_STACK,
+  SECOND_TSS,
   SELECTORS,
   STACK,
   SUPERVISOR_PAGE,
@@ -57,7 +58,7 @@ const DESCRIPTORS: readonly (readonly number[])[] = [
   descriptor(LDT, 0x1f, 0x82, 0),
   gate(SELECTORS.code32, CODE + 0x800, 0xec),
   gate(SELECTORS.code32, CODE + 0x800, 0xec, 2),
-  descriptor(TSS, 0xff, 0xe9, 0),
+  descriptor(SECOND_TSS, 0xff, 0xe9, 0),
 ];
 
 const LDT_DESCRIPTORS: readonly (readonly number[])[] = [
@@ -116,10 +117,16 @@ protected: mov ebp, done
 paged: mov ebp, page
   mov ebx, done
   jmp protect
-user: mov ebp, page
+user: mov ecx, 0x3002
+  jmp to_outer
+restricted: mov ecx, 2
+to_outer: mov ebp, page
   mov ebx, to_user
   jmp protect
-v86: mov ebp, page
+v86: mov ecx, 0x23002
+  jmp to_virtual
+restricted_v86: mov ecx, 0x20002
+to_virtual: mov ebp, page
   mov ebx, to_v86
   jmp protect
 protected16: mov ebp, to_16
@@ -142,7 +149,7 @@ to_user:
   mov gs, ax
   push ${SELECTORS.userData}
   push ${STACK}
-  push 0x3002
+  push ecx
   push ${SELECTORS.userCode}
   push done
   iretd
@@ -153,7 +160,7 @@ to_v86:
   push 0
   push 0
   push ${STACK}
-  push 0x23002
+  push ecx
   push 0
   push done
   iretd
@@ -205,7 +212,7 @@ export function bootImage(mode: Mode): Uint8Array {
   image.set(words32(...numbers.map(pageEntry)), PAGE_TABLE);
   image.set(BOOT_CODE, BOOT);
   const target = BOOT_LABELS.get('target') ?? 0;
-  const entry = BOOT_LABELS.get(mode) ?? 0;
+  const entry = BOOT_LABELS.get(mode.replace('-', '_')) ?? 0;
   image.set([entry & 0xff, entry >> 8], target);
   return image;
 }

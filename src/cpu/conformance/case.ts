@@ -18,9 +18,20 @@ export type Mode =
   /** Virtual-8086 mode with IOPL 3, and paging. */
   | 'v86'
   /** `protected` with paging. */
-  | 'paged';
+  | 'paged'
+  /** `user` with IOPL 0. */
+  | 'restricted'
+  /** `v86` with IOPL 0. */
+  | 'restricted-v86';
 
-export const MODES: readonly Mode[] = ['real', 'protected', 'protected16', 'user', 'v86', 'paged'];
+/** Where a case applies that does not say. */
+const USUAL_MODES: readonly Mode[] = ['real', 'protected', 'protected16', 'user', 'v86', 'paged'];
+
+export const MODES: readonly Mode[] = [...USUAL_MODES, 'restricted', 'restricted-v86'];
+
+export function appliesTo([, , , modes]: Case, mode: Mode): boolean {
+  return modes === undefined ? USUAL_MODES.includes(mode) : modes.split(' ').includes(mode);
+}
 
 /** What is run, what is so before, what has changed after, and where it applies (everywhere, unless said). */
 export type Case = readonly [code: string, before: string, after: string, modes?: string];
@@ -37,7 +48,7 @@ export interface CaseCode {
 }
 
 export function codeBits(mode: Mode): 16 | 32 {
-  return mode === 'protected' || mode === 'user' || mode === 'paged' ? 32 : 16;
+  return ['protected', 'user', 'paged', 'restricted'].includes(mode) ? 32 : 16;
 }
 
 /** Definitions of the names that a case uses. */

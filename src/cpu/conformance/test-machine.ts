@@ -153,7 +153,7 @@ export class TestMachine {
     const hasError = mode !== 'real' && WITH_ERROR.has(vector) && wantsError;
     const at = (index: number): number => this.#number(start + size * (index + (hasError ? 1 : 0)), size);
     const own = start + size * (hasError ? 4 : 3);
-    const outer = mode === 'user' || mode === 'v86';
+    const outer = !['real', 'protected', 'protected16', 'paged'].includes(mode);
     const error = hasError ? this.#number(start, size) : undefined;
     const before = { error, ip: at(0), flags: at(2) };
     if (outer) return { ...before, esp: at(3), start: OBSERVED_START, end: OBSERVED_START };
