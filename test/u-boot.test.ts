@@ -3,13 +3,17 @@ import { MachineRun } from './machine-run.ts';
 import { stockFile, stockTest } from './stock-guest.ts';
 
 describe('stock U-Boot for 32-bit x86', () => {
-  stockTest('prints its banner, finds its processor and memory, and counts down to autoboot', ['u-boot.rom'], async () => {
-    using run = new MachineRun({ bootRom: stockFile('u-boot.rom'), display: { width: 1024, height: 768 } });
-    await run.runUntil('Hit any key to stop autoboot', 'serial');
-    expect(run.serial).toMatch(/U-Boot 20\d\d\.\d\d/);
-    expect(run.serial).toContain('DRAM:  128 MiB');
-    expect(run.serial).toContain('Model: QEMU x86 (I440FX)');
-  });
+  stockTest(
+    'prints its banner, finds its processor and memory, and counts down to autoboot',
+    ['u-boot.rom'],
+    async () => {
+      using run = new MachineRun({ bootRom: stockFile('u-boot.rom'), display: { width: 1024, height: 768 } });
+      await run.runUntil('Hit any key to stop autoboot', 'serial');
+      expect(run.serial).toMatch(/U-Boot 20\d\d\.\d\d/);
+      expect(run.serial).toContain('DRAM:  128 MiB');
+      expect(run.serial).toContain('Model: QEMU x86 (I440FX)');
+    },
+  );
 
   stockTest('gives a prompt on the serial port that takes commands', ['u-boot.rom'], async () => {
     using run = new MachineRun({ bootRom: stockFile('u-boot.rom'), display: { width: 1024, height: 768 } });

@@ -14,7 +14,6 @@ import { fileSink, nullSink, streamSink, type ByteSink } from './byte-sink.ts';
 import { eventLoopPace } from './event-loop-pace.ts';
 import { checkWritable, readImage } from './files.ts';
 import type { RunOptions, SinkChoice } from './run-options.ts';
-import { writePng } from './screenshot.ts';
 
 /** Files are read up to here; what each may have is for the device to say. */
 const IMAGE_LENGTH_MAX = 64 * MiB;
@@ -73,7 +72,7 @@ export async function runMachine(options: RunOptions): Promise<Stop> {
   const stop = await runInterruptibly(machine, options.serial.kind === 'stdio', flush);
   flush();
   process.stderr.write(describeEnd(machine, stop));
-  if (options.screenshotFile !== undefined) saveScreenshot(machine, options.screenshotFile);
+  if (options.screenshotFile !== undefined) await saveScreenshot(machine, options.screenshotFile);
   return stop;
 }
 
@@ -138,9 +137,11 @@ function describeMachine({ name, memory }: Machine): string {
   return `machine '${name}' with ${segments.join(', ')}`;
 }
 
-function saveScreenshot(machine: Machine, path: string): void {
+async function saveScreenshot(machine: Machine, path: string): Promise<void> {
   const picture = machine.screenshot();
   if (picture === undefined) throw new ConfigError(`no screenshot '${path}': the guest has not turned a display on`);
+  // Most runs end without a picture, and need not wait for the PNG library to load.
+  const { writePng } = await import('./screenshot.ts');
   writePng(path, picture);
 }
 

@@ -161,7 +161,7 @@ describe.each(WAYS)('%s', (_, source, { busy, nested }) => {
     ['code in SS', { ss: 8 }, '10(8)'],
     ['SS of another ring', { ss: machine.data(3) }, `10(${machine.data(3) & 0xfc})`],
     ['SS that is not present', { ss: FREE + 8 }, `12(${FREE + 8})`],
-    ['a data segment beyond the GDT', { ds: 0x7ff8 }, `10(${0x7ff8})`],
+    ['a data segment beyond the GDT', { ds: 0x7ff8 }, '10(32760)'],
     ['a data segment that is not present', { ds: FREE + 8 }, `11(${FREE + 8})`],
     ['EIP beyond CS', { cs: FREE + 16, eip: 0x1000 }, '13(0)'],
   ])('with %s faults in the new task', (__, task, expected) => {
