@@ -15,6 +15,7 @@ import { fault } from './fault';
 import { ACCESS_WRITE, translate, wrapLinear } from './paging';
 import { loadSized, readPhysical, storeSized, writePhysical } from './physical';
 import { currentUser } from './privilege';
+import { tlbEntry } from './tlb';
 
 const PAGE_MASK: u64 = ~(<u64>0xfff);
 
@@ -35,62 +36,62 @@ function place(entry: usize, linear: u64): usize {
 export function read8(linear: u64): u32 {
   const entry = entryOf(linear);
   if (hits(entry, linear, 1, TLB_ENTRY_READ)) return load<u8>(place(entry, linear));
-  return <u32>readAs(linear, 1, currentUser());
+  return <u32>readSlow(linear, 1, currentUser());
 }
 
 export function read16(linear: u64): u32 {
   const entry = entryOf(linear);
   if (hits(entry, linear, 2, TLB_ENTRY_READ)) return load<u16>(place(entry, linear));
-  return <u32>readAs(linear, 2, currentUser());
+  return <u32>readSlow(linear, 2, currentUser());
 }
 
 export function read32(linear: u64): u32 {
   const entry = entryOf(linear);
   if (hits(entry, linear, 4, TLB_ENTRY_READ)) return load<u32>(place(entry, linear));
-  return <u32>readAs(linear, 4, currentUser());
+  return <u32>readSlow(linear, 4, currentUser());
 }
 
 export function read64(linear: u64): u64 {
   const entry = entryOf(linear);
   if (hits(entry, linear, 8, TLB_ENTRY_READ)) return load<u64>(place(entry, linear));
-  return readAs(linear, 8, currentUser());
+  return readSlow(linear, 8, currentUser());
 }
 
 export function write8(linear: u64, value: u32): void {
   const entry = entryOf(linear);
   if (hits(entry, linear, 1, TLB_ENTRY_WRITE)) store<u8>(place(entry, linear), value);
-  else writeAs(linear, 1, value, currentUser());
+  else writeSlow(linear, 1, value, currentUser());
 }
 
 export function write16(linear: u64, value: u32): void {
   const entry = entryOf(linear);
   if (hits(entry, linear, 2, TLB_ENTRY_WRITE)) store<u16>(place(entry, linear), value);
-  else writeAs(linear, 2, value, currentUser());
+  else writeSlow(linear, 2, value, currentUser());
 }
 
 export function write32(linear: u64, value: u32): void {
   const entry = entryOf(linear);
   if (hits(entry, linear, 4, TLB_ENTRY_WRITE)) store<u32>(place(entry, linear), value);
-  else writeAs(linear, 4, value, currentUser());
+  else writeSlow(linear, 4, value, currentUser());
 }
 
 export function write64(linear: u64, value: u64): void {
   const entry = entryOf(linear);
   if (hits(entry, linear, 8, TLB_ENTRY_WRITE)) store<u64>(place(entry, linear), value);
-  else writeAs(linear, 8, value, currentUser());
+  else writeSlow(linear, 8, value, currentUser());
 }
 
 /** A value of 1, 2, 4 or 8 bytes by the code that is running. */
 export function readSized(linear: u64, size: u32): u64 {
   const entry = entryOf(linear);
   if (hits(entry, linear, size, TLB_ENTRY_READ)) return loadSized(place(entry, linear), size);
-  return readAs(linear, size, currentUser());
+  return readSlow(linear, size, currentUser());
 }
 
 export function writeSized(linear: u64, size: u32, value: u64): void {
   const entry = entryOf(linear);
   if (hits(entry, linear, size, TLB_ENTRY_WRITE)) storeSized(place(entry, linear), size, value);
-  else writeAs(linear, size, value, currentUser());
+  else writeSlow(linear, size, value, currentUser());
 }
 
 /** Implicit accesses to descriptor tables and task-state segments are a supervisor's (SDM volume 3, section 4.6). */
@@ -116,14 +117,26 @@ function crosses(linear: u64, size: u32): bool {
 
 /** A read for a user (4) or a supervisor (0), whoever is running. */
 export function readAs(linear: u64, size: u32, user: u32): u64 {
+  const entry = tlbEntry(linear, user);
+  if (hits(entry, linear, size, TLB_ENTRY_READ)) return loadSized(place(entry, linear), size);
+  return readSlow(linear, size, user);
+}
+
+/** A write for a user (4) or a supervisor (0), whoever is running. */
+export function writeAs(linear: u64, size: u32, value: u64, user: u32): void {
+  const entry = tlbEntry(linear, user);
+  if (hits(entry, linear, size, TLB_ENTRY_WRITE)) storeSized(place(entry, linear), size, value);
+  else writeSlow(linear, size, value, user);
+}
+
+function readSlow(linear: u64, size: u32, user: u32): u64 {
   const at = wrapLinear(linear);
   if (crosses(at, size)) return readAcross(at, size, user);
   const gpa = translate(at, user);
   return fault ? 0 : readPhysical(gpa, size);
 }
 
-/** A write for a user (4) or a supervisor (0), whoever is running. */
-export function writeAs(linear: u64, size: u32, value: u64, user: u32): void {
+function writeSlow(linear: u64, size: u32, value: u64, user: u32): void {
   const at = wrapLinear(linear);
   if (crosses(at, size)) return writeAcross(at, size, value, user);
   const gpa = translate(at, user | ACCESS_WRITE);
