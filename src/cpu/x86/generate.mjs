@@ -1,6 +1,6 @@
 // Turns the layout and the opcode table into AssemblyScript sources: the layout's constants, the decoder's data, the
 // main loop and the switch over the handlers.
-import { HOT_BRANCHES, HOT_OPERATIONS, HOT_TRANSFERS, LEAVE } from './hot-operations.mjs';
+import { FUSED_OPERATIONS, HOT_BRANCHES, HOT_OPERATIONS, HOT_TRANSFERS, LEAVE } from './hot-operations.mjs';
 
 /** `{ A: 1 }` as lines `export const A: u32 = 0x1;`. */
 function constants(values) {
@@ -192,6 +192,7 @@ class Operations {
     this.firstOther = next;
     this.raise = take(1);
     this.hot = take(HOT_OPERATIONS.length);
+    this.fused = take(FUSED_OPERATIONS.length);
     this.firstHandler = next;
     this.firstPlain = take(this.plain.length);
     this.firstEnding = take(this.ending.length);
@@ -289,6 +290,18 @@ function rowBytes(row, operations, conditions) {
 
 const data = (type, values) => `memory.data<${type}>([${values.join(',')}])`;
 
+/** For each op below the handlers and each condition: the op that does both, or 0. */
+function fusions(operations) {
+  const table = new Array(operations.firstHandler * 16).fill(0);
+  FUSED_OPERATIONS.forEach(({ handler, size, form: operands, condition }, index) => {
+    const first = HOT_OPERATIONS.findIndex(
+      (hot) => hot.handler === handler && hot.size === size && hot.form === operands,
+    );
+    table[(operations.hot + first) * 16 + condition] = operations.fused + index;
+  });
+  return table;
+}
+
 function decoderSource(rows, operations, conditions) {
   const { opcodes, subtables } = opcodeEntries(rows);
   const blank = new Array(ROW.BYTES).fill(0);
@@ -306,6 +319,7 @@ function decoderSource(rows, operations, conditions) {
       OP_RAISE: operations.raise,
       OP_FIRST_TRANSFER: operations.transfer,
       OP_CALL_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'call'),
+      OP_FIRST_JCC: operations.branch,
       OP_LOOP_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'loop'),
       OP_FIRST_HANDLER: operations.firstHandler,
       OP_FIRST_ENDING: operations.firstEnding,
@@ -314,6 +328,7 @@ function decoderSource(rows, operations, conditions) {
         rows.map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
       ),
     }),
+    `export const FUSIONS: usize = ${data('u16', fusions(operations))};`,
     `export const OPCODES: usize = ${data('u16', opcodes)};`,
     `export const SUBTABLES: usize = ${data('u16', subtables)};`,
     `export const ROWS: usize = ${data('u8', [...blank, ...rows.flatMap((row) => rowBytes(row, operations, conditions))])};`,
@@ -383,6 +398,7 @@ function loopCases(operations) {
     ...HOT_BRANCHES.map((hot, index) => ({ ...hot, number: operations.branch + index })),
     ...HOT_OPERATIONS.map((hot, index) => ({ ...hot, number: operations.hot + index })),
     ...HOT_TRANSFERS.map((hot, index) => ({ ...hot, number: operations.transfer + index })),
+    ...FUSED_OPERATIONS.map((hot, index) => ({ ...hot, number: operations.fused + index })),
   ];
   return all.map(({ number, handler, form: operands, size, condition, body }) =>
     line(number, `${handler} ${operands} ${size ?? condition ?? ''}`.trim(), body(TYPES[size], size)),
