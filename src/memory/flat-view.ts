@@ -146,7 +146,7 @@ export class FlatView implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const chunks = [...this.#chunks, ...this.#sparse.values()];
+    const chunks = [...this.#chunks.filter((chunk) => chunk !== NO_CHUNK), ...this.#sparse.values()];
     for (const leaf of [...chunks.flatMap((chunk) => chunk.leaves), ...this.#pool]) {
       if (leaf !== undefined) this.#store.free(leaf.table);
     }
