@@ -7,6 +7,8 @@ function constants(values) {
   return Object.entries(values).map(([name, value]) => `export const ${name}: u32 = 0x${value.toString(16)};`);
 }
 
+const filled = (length, value) => Array.from({ length }, () => value);
+
 const prefixed = (prefix, values, offset = 0) =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}_${name}`, value + offset]));
 
@@ -171,16 +173,13 @@ const functionName = (handler) => RESERVED[handler] ?? handler.replace(/_(.)/g, 
 const NEAR = ['jmp_indirect', 'call', 'call_indirect', 'ret', 'loope', 'loopne', 'jcxz'];
 
 /** Handlers all of whose rows have hot forms, at least while there is no 64-bit mode. */
-const ALWAYS_HOT = new Set([
-  ...['mov', 'add', 'or', 'adc', 'sbb', 'and', 'sub', 'xor', 'cmp', 'test', 'inc', 'dec', 'movzx', 'movsx', 'nop'],
-  ...['jcc', 'jmp', 'loop'],
-]);
+const ALWAYS_HOT = new Set('mov add or adc sbb and sub xor cmp test inc dec movzx movsx nop jcc jmp loop'.split(' '));
 
 /** The numbers of all operations: special, branches, hot, return, then handlers, those that end a block last. */
 class Operations {
   constructor(rows) {
     const ending = (name) => rows.some((row) => row.handler === name && row.traits.has('end'));
-    const handlers = [...new Set(rows.map(({ handler }) => handler))].sort();
+    const handlers = [...new Set(rows.map(({ handler }) => handler))];
     this.plain = handlers.filter((name) => !ending(name));
     this.ending = [...NEAR, ...handlers.filter((name) => ending(name) && !NEAR.includes(name))];
     let next = 0;
@@ -244,12 +243,12 @@ function parseEncoding({ encoding }) {
 export const ENTRY = { ROW: 0x0000, GROUP: 0x4000, MANDATORY: 0x8000, KIND: 0xc000, INDEX: 0x3fff };
 
 function opcodeEntries(rows) {
-  const opcodes = new Array(512).fill(0);
+  const opcodes = filled(512, 0);
   const subtables = [];
   const subtable = (existing, kind, length) => {
     if ((existing & ENTRY.KIND) === kind && existing !== 0) return existing;
     const index = subtables.length;
-    subtables.push(...new Array(length).fill(existing));
+    subtables.push(...filled(length, existing));
     return kind | index;
   };
   const parsed = rows.map((row, index) => ({ ...parseEncoding(row), id: index + 1 }));
@@ -292,7 +291,7 @@ const data = (type, values) => `memory.data<${type}>([${values.join(',')}])`;
 
 /** For each op below the handlers and each condition: the op that does both, or 0. */
 function fusions(operations) {
-  const table = new Array(operations.firstHandler * 16).fill(0);
+  const table = filled(operations.firstHandler * 16, 0);
   FUSED_OPERATIONS.forEach(({ handler, size, form: operands, condition }, index) => {
     const first = HOT_OPERATIONS.findIndex(
       (hot) => hot.handler === handler && hot.size === size && hot.form === operands,
@@ -304,7 +303,7 @@ function fusions(operations) {
 
 function decoderSource(rows, operations, conditions) {
   const { opcodes, subtables } = opcodeEntries(rows);
-  const blank = new Array(ROW.BYTES).fill(0);
+  const blank = filled(ROW.BYTES, 0);
   return [
     '// Generated from table/instructions.ts.',
     ...constants({

@@ -224,7 +224,10 @@ const SIGNED = { u8: 'i8', u16: 'i16', u32: 'i32' };
  */
 const fused = (handler, size, form, conditions, compared) =>
   Object.entries(conditions).map(([condition, test]) => ({
-    ...{ handler, size, form, condition: Number(condition) },
+    handler,
+    size,
+    form,
+    condition: Number(condition),
     body: (T) => `${compared(T, size)} u += UOP_SIZE; if (${test(SIGNED[T])}) break; u += UOP_SIZE; continue;`,
   }));
 
