@@ -145,10 +145,16 @@ function writeSlow(linear: u64, size: u32, value: u64, user: u32): void {
 
 /** Both pages are checked before the first byte moves; then it goes byte by byte, MMIO too. */
 function readAcross(linear: u64, size: u32, user: u32): u64 {
+  const rest: u32 = 0x1000 - (<u32>linear & 0xfff);
+  const next = wrapLinear(linear + rest);
+  const low = tlbEntry(linear, user);
+  const high = tlbEntry(next, user);
+  if (hits(low, linear, 1, TLB_ENTRY_READ) && hits(high, next, 1, TLB_ENTRY_READ)) {
+    return loadAcross(place(low, linear), place(high, next), rest, size);
+  }
   const first = translate(linear, user);
   if (fault) return 0;
-  const rest: u32 = 0x1000 - (<u32>linear & 0xfff);
-  const second = translate(wrapLinear(linear + rest), user);
+  const second = translate(next, user);
   if (fault) return 0;
   let value: u64 = 0;
   for (let index: u32 = 0; index < size; index++) {
@@ -159,14 +165,36 @@ function readAcross(linear: u64, size: u32, user: u32): u64 {
 }
 
 function writeAcross(linear: u64, size: u32, value: u64, user: u32): void {
+  const rest: u32 = 0x1000 - (<u32>linear & 0xfff);
+  const next = wrapLinear(linear + rest);
+  const low = tlbEntry(linear, user);
+  const high = tlbEntry(next, user);
+  if (hits(low, linear, 1, TLB_ENTRY_WRITE) && hits(high, next, 1, TLB_ENTRY_WRITE)) {
+    return storeAcross(place(low, linear), place(high, next), rest, size, value);
+  }
   const first = translate(linear, user | ACCESS_WRITE);
   if (fault) return;
-  const rest: u32 = 0x1000 - (<u32>linear & 0xfff);
-  const second = translate(wrapLinear(linear + rest), user | ACCESS_WRITE);
+  const second = translate(next, user | ACCESS_WRITE);
   if (fault) return;
   for (let index: u32 = 0; index < size; index++) {
     const gpa = index < rest ? first + index : second + (index - rest);
     writePhysical(gpa, 1, value >> (index << 3));
+  }
+}
+
+/** `rest` bytes at arena address `low`, the others of `size` at `high`. */
+function loadAcross(low: usize, high: usize, rest: u32, size: u32): u64 {
+  let value: u64 = 0;
+  for (let index: u32 = 0; index < size; index++) {
+    const byte = load<u8>(index < rest ? low + index : high + (index - rest));
+    value |= <u64>byte << (index << 3);
+  }
+  return value;
+}
+
+function storeAcross(low: usize, high: usize, rest: u32, size: u32, value: u64): void {
+  for (let index: u32 = 0; index < size; index++) {
+    store<u8>(index < rest ? low + index : high + (index - rest), <u8>(value >> (index << 3)));
   }
 }
 
