@@ -89,6 +89,27 @@ describe('a dirty log', () => {
   });
 });
 
+describe('a dirty log that begins, or is taken, while the guest runs', () => {
+  const store = (): void => {
+    machine.set({ rip: CODE });
+    machine.run(1);
+  };
+
+  it('hears of stores to pages that the TLB knew as writable before', () => {
+    const segment = machine.memory.segment('ram');
+    if (segment === undefined) throw new Error('no RAM');
+    machine.assemble(CODE, `mov [${DATA}], eax\n jmp $`);
+    store();
+    using log = machine.memory.dirtyLog(segment);
+    log.start();
+    store();
+    expect(log.take().pages).toEqual([DATA >> 12]);
+    store();
+    expect(log.take().pages).toEqual([DATA >> 12]);
+    expect(log.take().pages).toEqual([]);
+  });
+});
+
 describe('a code page that is also written', () => {
   it('runs what was written last, through the same address and through an alias', () => {
     // Two mappings of one page: 5_0000 itself, and through a page table at 80_0000.
