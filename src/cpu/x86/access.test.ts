@@ -90,21 +90,17 @@ describe('a dirty log', () => {
 });
 
 describe('a dirty log that begins, or is taken, while the guest runs', () => {
-  const store = (): void => {
-    machine.set({ rip: CODE });
-    machine.run(1);
-  };
-
   it('hears of stores to pages that the TLB knew as writable before', () => {
     const segment = machine.memory.segment('ram');
     if (segment === undefined) throw new Error('no RAM');
-    machine.assemble(CODE, `mov [${DATA}], eax\n jmp $`);
-    store();
+    machine.assemble(CODE, `mov [${DATA}], eax\n jmp ${CODE}`);
+    machine.set({ rip: CODE });
+    machine.run(2);
     using log = machine.memory.dirtyLog(segment);
     log.start();
-    store();
+    machine.run(2);
     expect(log.take().pages).toEqual([DATA >> 12]);
-    store();
+    machine.run(2);
     expect(log.take().pages).toEqual([DATA >> 12]);
     expect(log.take().pages).toEqual([]);
   });
