@@ -3,7 +3,7 @@ import { caseCode, undefinedFlags, type Case } from '../../src/cpu/conformance/c
 import { TOPICS } from '../../src/cpu/conformance/cases/index.ts';
 import { OBSERVED_END, OBSERVED_START } from '../../src/cpu/conformance/layout.ts';
 import { DEFAULT_REGISTERS, initialMemory, putMemory, visibleState } from '../../src/cpu/conformance/visible-state.ts';
-import { unavailability } from './availability.ts';
+import { hostProcessorTests } from './availability.ts';
 import type { NativeCaseRunner } from './native-case.ts';
 
 /** Topics whose cases a user program may run, and that no exception ends. */
@@ -21,10 +21,8 @@ async function lowRunner(): Promise<NativeCaseRunner | undefined> {
   }
 }
 
-const why = unavailability();
-
-if (why === undefined) {
-  test('cases say what this machine does', async ({ skip }) => {
+hostProcessorTests('conformance cases', () => {
+  test('say what this machine does', async ({ skip }) => {
     const runner = await lowRunner();
     if (runner === undefined) return skip('this process may not map memory below 64 KiB (vm.mmap_min_addr)');
     const failures: string[] = [];
@@ -45,6 +43,4 @@ if (why === undefined) {
     }
     expect(failures).toEqual([]);
   });
-} else {
-  test.skip(`running conformance cases on this machine's processor: ${why}`);
-}
+});

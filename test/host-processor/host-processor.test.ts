@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { unavailability } from './availability.ts';
+import { expect, test } from 'vitest';
+import { hostProcessorTests } from './availability.ts';
 import { type Batch, BATCH_SIZE, BATCH_START, RECORDS, sequenceOf } from './batch.ts';
 import { compare, type Processors } from './comparison.ts';
 import { EngineProcessor, TRANSLATION_NAMES, type Translation } from './engine-processor.ts';
@@ -22,29 +22,23 @@ async function processors(): Promise<Processors[]> {
 
 const translationOf = (index: number): Translation => TRANSLATION_NAMES[index % TRANSLATION_NAMES.length] ?? 'flat';
 
-const why = unavailability();
-
-if (why === undefined) {
-  describe(`the engine and this machine's processor agree (SKEP_SEED=${SEED})`, () => {
-    let pairs: Promise<Processors[]> | undefined;
-    const first = (part: number): number => Math.floor((part * SEQUENCES) / PARTS);
-    const parts = Array.from({ length: PARTS }, (_, part) => [first(part), first(part + 1)] as const);
-    const one = TRANSLATION_NAMES.map(() => [Number(ONE), Number(ONE) + 1] as const);
-    const ranges = (ONE === undefined ? parts : one).map(
-      ([start, end], index) => [start, end, translationOf(index)] as const,
-    );
-    test.each(ranges)(
-      'on registers, flags and memory after random sequences %i to %i, %s',
-      async (start, end, translation) => {
-        pairs ??= processors();
-        const pair = (await pairs)[TRANSLATION_NAMES.indexOf(translation)];
-        expect(pair && compare(pair, SEED, start, end)).toBe('');
-      },
-    );
-  });
-} else {
-  test.skip(`comparing the engine with this machine's processor: ${why}`);
-}
+hostProcessorTests(`the engine and this machine's processor agree (SKEP_SEED=${SEED})`, () => {
+  let pairs: Promise<Processors[]> | undefined;
+  const first = (part: number): number => Math.floor((part * SEQUENCES) / PARTS);
+  const parts = Array.from({ length: PARTS }, (_, part) => [first(part), first(part + 1)] as const);
+  const one = TRANSLATION_NAMES.map(() => [Number(ONE), Number(ONE) + 1] as const);
+  const ranges = (ONE === undefined ? parts : one).map(
+    ([start, end], index) => [start, end, translationOf(index)] as const,
+  );
+  test.each(ranges)(
+    'on registers, flags and memory after random sequences %i to %i, %s',
+    async (start, end, translation) => {
+      pairs ??= processors();
+      const pair = (await pairs)[TRANSLATION_NAMES.indexOf(translation)];
+      expect(pair && compare(pair, SEED, start, end)).toBe('');
+    },
+  );
+});
 
 test('a processor that begins with another register is found, and the shortest sequence that shows it printed', () => {
   const other = new EngineProcessor();
