@@ -293,6 +293,15 @@ export class GuestMemory implements Disposable {
     return this.#code.track(listener);
   }
 
+  /**
+   * Calls `listener` after pages have got flags that stores must obey (a dirty log was started or taken). Whoever has
+   * cached what the flat view said, as a TLB does, forgets it now.
+   */
+  onPagesGuarded(listener: () => void): Disposable {
+    this.#checkAlive();
+    return this.#states.onGuarded(listener);
+  }
+
   /** A dirty log for a segment, not yet started. */
   dirtyLog(segment: Segment): DirtyLog {
     this.#checkAlive();
@@ -333,7 +342,6 @@ export class GuestMemory implements Disposable {
     const errors = this.#during('guest memory is being destroyed', () =>
       removed.length > 0 ? this.#observers.tellEnd({ removed, added: [] }) : [],
     );
-    this.#observers.clear();
     this.#iommu = undefined;
     for (const segment of this.#segmentsById.values()) this.#store.free(this.#detach(segment));
     this.flat[Symbol.dispose]();

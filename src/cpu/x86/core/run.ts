@@ -6,12 +6,14 @@ import {
   HANDLER_INT3,
   HANDLER_INTO,
   OP_CALL_HOT,
+  OP_FIRST_ENDING,
+  OP_FIRST_FAR,
   OP_FIRST_OTHER,
+  OP_FIRST_TRANSFER,
   OP_LOOP_HOT,
   OP_NEXT,
   OP_RAISE,
   OP_RESYNC,
-  OP_RET_HOT,
 } from './generated/decoder';
 import {
   EXIT_HALT,
@@ -115,20 +117,14 @@ export function leave(u: usize, block: usize): usize {
     setRip(thisRip(u));
     return boundary();
   }
-  if (op < OP_FIRST_OTHER && op != OP_RESYNC) return follow(u, op, before);
+  if (op < OP_FIRST_TRANSFER && op != OP_RESYNC) return follow(u, op, before);
   if (op == OP_RESYNC) {
     retire(before);
     setRip(thisRip(u));
     return proceed();
   }
-  if (op == OP_RET_HOT && beyondLimit(rip())) {
-    setReg32(REG_RSP, reg32(REG_RSP) - 4);
-    raiseError(VECTOR_GP, 0);
-    retire(before);
-    return afterFault(thisRip(u));
-  }
   retire(before + 1);
-  return op == OP_RET_HOT ? proceed() : boundary();
+  return op < OP_FIRST_OTHER || (op >= OP_FIRST_ENDING && op < OP_FIRST_FAR) ? proceed() : boundary();
 }
 
 /** Takes a branch, or goes on after the last uop of a block, and links it when the next block is in the same page. */
@@ -163,6 +159,8 @@ function follow(u: usize, op: u32, before: u64): usize {
 let deliveries: u32 = 0;
 let deliveredAt: u64 = 0;
 const MANY_DELIVERIES: u32 = 1000;
+/** What each further one counts as: about the time that it takes. */
+const DELIVERY_COST: u64 = 64;
 
 /** Delivers the exception that the instruction at `start` has raised. */
 function afterFault(start: u64): usize {
@@ -178,8 +176,8 @@ function deliverAt(start: u64): void {
   // A handler that cannot even start is entered for ever without an instruction; the limit must still be reached.
   const now = load<u64>(STATE_INSTRUCTIONS);
   deliveries = now == deliveredAt ? deliveries + 1 : 0;
-  deliveredAt = now;
-  if (deliveries > MANY_DELIVERIES) retire(1);
+  if (deliveries > MANY_DELIVERIES) retire(DELIVERY_COST);
+  deliveredAt = load<u64>(STATE_INSTRUCTIONS);
 }
 
 /** The instruction being executed began with TF set: #DB is due after it. */
