@@ -318,7 +318,6 @@ export class GuestMemory implements Disposable {
     const errors = this.#during('guest memory is being destroyed', () =>
       removed.length > 0 ? this.#observers.tellEnd({ removed, added: [] }) : [],
     );
-    this.#observers.clear();
     this.#iommu = undefined;
     for (const segment of this.#segmentsById.values()) this.#store.free(this.#detach(segment));
     this.flat[Symbol.dispose]();

@@ -47,10 +47,6 @@ export class Observers {
     return attempt([...this.#observers], change);
   }
 
-  clear(): void {
-    this.#observers.clear();
-  }
-
   #tellReverse(told: { readonly observer: MapObserver }[], change: Change, cause: unknown): void {
     const reverse: Change = { removed: change.added, added: change.removed };
     const present = told.filter((entry) => this.#observers.has(entry)).reverse();

@@ -1,6 +1,6 @@
 // Turns the layout and the opcode table into AssemblyScript sources: the layout's constants, the decoder's data, the
 // main loop and the switch over the handlers.
-import { HOT_BRANCHES, HOT_OPERATIONS, HOT_RETURN, LEAVE } from './hot-operations.mjs';
+import { HOT_BRANCHES, HOT_OPERATIONS, HOT_TRANSFERS, LEAVE } from './hot-operations.mjs';
 
 /** `{ A: 1 }` as lines `export const A: u32 = 0x1;`. */
 function constants(values) {
@@ -126,7 +126,7 @@ function rowFlags(row, hot) {
     RM_BYTE: rm?.endsWith('b') || register === 'Zb',
     REG_PLAIN: /^[SCD]/.test(register ?? '') && !register.startsWith('Z'),
     OPCODE_REGISTER: register?.startsWith('Z'),
-    SWAP: hot && /^G.,E.$/.test(operands.join()) && !['movzx', 'movsx'].includes(handler),
+    SWAP: hot && /^G.,E.$/.test(operands.join()) && SWAPPED.has(handler),
     LOCK: traits.has('lock'),
     PROTECTED: traits.has('protected'),
     PRIVILEGED: traits.has('privileged'),
@@ -167,6 +167,9 @@ function form({ operands }, kind) {
 const RESERVED = { in: 'input', out: 'output' };
 const functionName = (handler) => RESERVED[handler] ?? handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 
+/** Handlers that set RIP and nothing else that decoding depends on. */
+const NEAR = ['jmp_indirect', 'call', 'call_indirect', 'ret', 'loope', 'loopne', 'jcxz'];
+
 /** Handlers all of whose rows have hot forms, at least while there is no 64-bit mode. */
 const ALWAYS_HOT = new Set([
   ...['mov', 'add', 'or', 'adc', 'sbb', 'and', 'sub', 'xor', 'cmp', 'test', 'inc', 'dec', 'movzx', 'movsx', 'nop'],
@@ -179,16 +182,16 @@ class Operations {
     const ending = (name) => rows.some((row) => row.handler === name && row.traits.has('end'));
     const handlers = [...new Set(rows.map(({ handler }) => handler))].sort();
     this.plain = handlers.filter((name) => !ending(name));
-    this.ending = handlers.filter(ending);
+    this.ending = [...NEAR, ...handlers.filter((name) => ending(name) && !NEAR.includes(name))];
     let next = 0;
     const take = (count) => (next += count) - count;
     this.resync = take(1);
     this.next = take(1);
     this.branch = take(HOT_BRANCHES.length);
+    this.transfer = take(HOT_TRANSFERS.length);
     this.firstOther = next;
     this.raise = take(1);
     this.hot = take(HOT_OPERATIONS.length);
-    this.ret = take(1);
     this.firstHandler = next;
     this.firstPlain = take(this.plain.length);
     this.firstEnding = take(this.ending.length);
@@ -211,16 +214,18 @@ function operation(row, size, kind, operations, conditions) {
     (hot.condition === undefined || hot.condition === condition) &&
     (hot.size === undefined || hot.size === size) &&
     (hot.source === undefined || row.operands[1] === `E${hot.source}`) &&
-    (hot.form === operands ||
-      (kind !== 'memory' && ROW_SWAPPED[operands] === hot.form && handler !== 'movzx' && handler !== 'movsx')) &&
+    (hot.form === operands || (kind !== 'memory' && ROW_SWAPPED[operands] === hot.form && SWAPPED.has(handler))) &&
     (!hot.stack || kind === 'stack');
   const branch = HOT_BRANCHES.findIndex(matches);
   if (branch >= 0) return operations.branch + branch;
   const hot = HOT_OPERATIONS.findIndex(matches);
   if (hot >= 0) return operations.hot + hot;
-  return matches(HOT_RETURN) ? operations.ret : operations.handler(handler);
+  const transfer = HOT_TRANSFERS.findIndex(matches);
+  return transfer >= 0 ? operations.transfer + transfer : operations.handler(handler);
 }
 const ROW_SWAPPED = { GR: 'RG' };
+/** Handlers with both `E,G` and `G,E` rows. */
+const SWAPPED = new Set(['mov', 'add', 'or', 'adc', 'sbb', 'and', 'sub', 'xor', 'cmp']);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decoder data
@@ -299,11 +304,12 @@ function decoderSource(rows, operations, conditions) {
       OP_NEXT: operations.next,
       OP_FIRST_OTHER: operations.firstOther,
       OP_RAISE: operations.raise,
-      OP_RET_HOT: operations.ret,
+      OP_FIRST_TRANSFER: operations.transfer,
       OP_CALL_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'call'),
       OP_LOOP_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'loop'),
       OP_FIRST_HANDLER: operations.firstHandler,
       OP_FIRST_ENDING: operations.firstEnding,
+      OP_FIRST_FAR: operations.firstEnding + NEAR.length,
       ...Object.fromEntries(
         rows.map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
       ),
@@ -376,7 +382,7 @@ function loopCases(operations) {
   const all = [
     ...HOT_BRANCHES.map((hot, index) => ({ ...hot, number: operations.branch + index })),
     ...HOT_OPERATIONS.map((hot, index) => ({ ...hot, number: operations.hot + index })),
-    { ...HOT_RETURN, number: operations.ret },
+    ...HOT_TRANSFERS.map((hot, index) => ({ ...hot, number: operations.transfer + index })),
   ];
   return all.map(({ number, handler, form: operands, size, condition, body }) =>
     line(number, `${handler} ${operands} ${size ?? condition ?? ''}`.trim(), body(TYPES[size], size)),
@@ -384,15 +390,17 @@ function loopCases(operations) {
 }
 
 const loopSource = (operations) => `// Generated from hot-operations.mjs.
-import { add, or, adc, sbb, and, sub, xor, compare, test, inc, dec, shl, shr, sar, get, set } from '../operation';
+import {
+  add, or, adc, sbb, and, sub, xor, compare, test, inc, dec, shl, shr, sar, rol, ror, multiply, get, set,
+} from '../operation';
 import { beginUpdate, endUpdate, flatAddress, loadFlat, loadOperand, storeFlat, storeOperand } from '../operand';
 import { countDown, executeSlow, leave, nextRip } from '../run';
-import { carryFlag, overflowFlag, parityFlag, signFlag, zeroFlag } from '../flags';
-import { fault } from '../fault';
-import { ea, uopLink, uopOp, uopReg, uopRm, uopSegment } from '../uop';
-import { reg32, retire, setReg32, setRip } from '../state';
+import { carryFlag, condition, DF, overflowFlag, parityFlag, setSystemFlag, signFlag, zeroFlag } from '../flags';
+import { fault, raiseError, VECTOR_GP } from '../fault';
+import { ea, uopLink, uopOp, uopReg, uopRm, uopSegment, uopSelector } from '../uop';
+import { reg32, reg8, retire, segmentLimit, setReg32, setReg8, setRip } from '../state';
 import {
-  REG_RSP, SEGMENT_FLAT, STATE_DEADLINE, STATE_INSTRUCTIONS, STATE_TLB_BASE_32, TLB_ENTRY_ADDEND_32, TLB_ENTRY_READ,
+  REG_RAX, REG_RCX, REG_RDX, REG_RSP, SEGMENT_FLAT, SEG_CS, STATE_DEADLINE, STATE_INSTRUCTIONS, STATE_TLB_BASE_32, TLB_ENTRY_ADDEND_32, TLB_ENTRY_READ,
   TLB_ENTRY_WRITE, TLB_SIZE, UOP_IMMEDIATE, UOP_SIZE,
 } from './layout';
 

@@ -294,8 +294,7 @@ describe('LAR, LSL, VERR, VERW', () => {
         const found = [c & 1, (c >> 8) & 1, (b >> 8) & 1, b & 1].join('');
         const where = `type=${type} dpl=${dpl} rpl=${rpl} cpl=${cpl}`;
         if (found !== expected) wrong.push(`${where}: expected ${expected}, got ${found}`);
-        if (flags[1] === true && machine.get('rdx') !== 0x1234_5fff)
-          wrong.push(`${where}: limit ${machine.get('rdx')}`);
+        if (flags[1] && machine.get('rdx') !== 0x1234_5fff) wrong.push(`${where}: limit ${machine.get('rdx')}`);
       }
     }
     expect(wrong).toEqual([]);

@@ -13,7 +13,7 @@ import {
 } from './generated/layout';
 import { fault } from './fault';
 import { ACCESS_WRITE, translate, wrapLinear } from './paging';
-import { readPhysical, writePhysical } from './physical';
+import { loadSized, readPhysical, storeSized, writePhysical } from './physical';
 import { currentUser } from './privilege';
 
 const PAGE_MASK: u64 = ~(<u64>0xfff);
@@ -82,11 +82,15 @@ export function write64(linear: u64, value: u64): void {
 
 /** A value of 1, 2, 4 or 8 bytes by the code that is running. */
 export function readSized(linear: u64, size: u32): u64 {
+  const entry = entryOf(linear);
+  if (hits(entry, linear, size, TLB_ENTRY_READ)) return loadSized(place(entry, linear), size);
   return readAs(linear, size, currentUser());
 }
 
 export function writeSized(linear: u64, size: u32, value: u64): void {
-  writeAs(linear, size, value, currentUser());
+  const entry = entryOf(linear);
+  if (hits(entry, linear, size, TLB_ENTRY_WRITE)) storeSized(place(entry, linear), size, value);
+  else writeAs(linear, size, value, currentUser());
 }
 
 /** Implicit accesses to descriptor tables and task-state segments are a supervisor's (SDM volume 3, section 4.6). */
@@ -161,6 +165,7 @@ export function probeAs(linear: u64, size: u32, access: u32): void {
 }
 
 export function probeWrite(linear: u64, size: u32): void {
+  if (hits(entryOf(linear), linear, size, TLB_ENTRY_WRITE)) return;
   probeAs(linear, size, ACCESS_WRITE | currentUser());
 }
 

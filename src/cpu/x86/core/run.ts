@@ -6,12 +6,14 @@ import {
   HANDLER_INT3,
   HANDLER_INTO,
   OP_CALL_HOT,
+  OP_FIRST_ENDING,
+  OP_FIRST_FAR,
   OP_FIRST_OTHER,
+  OP_FIRST_TRANSFER,
   OP_LOOP_HOT,
   OP_NEXT,
   OP_RAISE,
   OP_RESYNC,
-  OP_RET_HOT,
 } from './generated/decoder';
 import {
   EXIT_HALT,
@@ -115,20 +117,14 @@ export function leave(u: usize, block: usize): usize {
     setRip(thisRip(u));
     return boundary();
   }
-  if (op < OP_FIRST_OTHER && op != OP_RESYNC) return follow(u, op, before);
+  if (op < OP_FIRST_TRANSFER && op != OP_RESYNC) return follow(u, op, before);
   if (op == OP_RESYNC) {
     retire(before);
     setRip(thisRip(u));
     return proceed();
   }
-  if (op == OP_RET_HOT && beyondLimit(rip())) {
-    setReg32(REG_RSP, reg32(REG_RSP) - 4);
-    raiseError(VECTOR_GP, 0);
-    retire(before);
-    return afterFault(thisRip(u));
-  }
   retire(before + 1);
-  return op == OP_RET_HOT ? proceed() : boundary();
+  return op < OP_FIRST_OTHER || (op >= OP_FIRST_ENDING && op < OP_FIRST_FAR) ? proceed() : boundary();
 }
 
 /** Takes a branch, or goes on after the last uop of a block, and links it when the next block is in the same page. */
