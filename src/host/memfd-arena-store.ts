@@ -76,10 +76,11 @@ export class MemfdArenaStore extends ArenaStore implements SharedStore {
   #uncover(address: number): void {
     const covered = this.#covered.get(address);
     if (covered === undefined) return;
-    this.#covered.delete(address);
     const { extent, file } = covered;
-    this.pages.remove(this.#hostAddress(extent));
-    showZeros(this.#libc, this.#hostAddress(extent), extent.bytes.length);
+    const start = this.#hostAddress(extent);
+    showZeros(this.#libc, start, extent.bytes.length);
+    this.#covered.delete(address);
+    this.pages.remove(start);
     file[Symbol.dispose]();
   }
 }

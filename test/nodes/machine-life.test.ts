@@ -175,11 +175,18 @@ describe('a run folder', () => {
   });
 });
 
-describe('wiring beyond the limit of a user without rights', () => {
-  hostTest('is refused with the numbers, and the machine goes on', ['nodes', 'root', 'prlimit'], async () => {
+describe('wiring, for a user without rights,', () => {
+  /** A machine of 3 MiB whose process may lock so many bytes. */
+  function limitedTo(bytes: number): Program {
+    const command = [`--memlock=${bytes}:${bytes}`, process.execPath, VMM, folder];
+    if (process.geteuid?.() !== 0) return new Program('prlimit', command);
     chmodSync(temporary, 0o711);
     chownSync(folder, 65534, 65534);
-    using machine = new Program('prlimit', ['--memlock=1048576:1048576', process.execPath, VMM, folder, '65534']);
+    return new Program('prlimit', [...command, '65534']);
+  }
+
+  hostTest('is refused beyond the limit, with the numbers, and the machine goes on', ['nodes', 'prlimit'], async () => {
+    using machine = limitedTo(1024 * 1024);
     expect(await machine.ask('start vm')).toBe('ok');
     expect(await machine.ask('wire vm')).toBe(
       'ENOMEM cannot wire 3145728 bytes of guest memory: this process may lock 1048576 bytes, and 0 of them are in use (RLIMIT_MEMLOCK, ulimit -l)',
@@ -187,10 +194,8 @@ describe('wiring beyond the limit of a user without rights', () => {
     expect(await machine.ask('fill vm ram 1')).toBe('ok');
   });
 
-  hostTest('within it, is done', ['nodes', 'root', 'prlimit'], async () => {
-    chmodSync(temporary, 0o711);
-    chownSync(folder, 65534, 65534);
-    using machine = new Program('prlimit', ['--memlock=3145728:3145728', process.execPath, VMM, folder, '65534']);
+  hostTest('is done within it', ['nodes', 'prlimit'], async () => {
+    using machine = limitedTo(3 * 1024 * 1024);
     expect([await machine.ask('start vm'), await machine.ask('wire vm')]).toEqual(['ok', 'ok']);
   });
 });
