@@ -465,3 +465,74 @@ describe('SYSENTER and SYSEXIT', () => {
     expect(outcome()).toBe('13(0)');
   });
 });
+
+describe('a stack without room', () => {
+  const SMALL = FREE + 16;
+
+  /** Ring 3 on a stack of `room` bytes that ends at 1000h: expand-down, valid from 1000h - room up. */
+  function enterSmall(room: number): void {
+    machine.enter(3);
+    const limit = 0xfff - room;
+    machine.setDescriptor(SMALL, descriptor({ type: 0x17, dpl: 3, limit, granular: false, big: true }));
+    machine.setSegment('ss', SMALL | 3, 0x40f7, 0, limit);
+    machine.set({ rsp: 0x1000 });
+    machine.setDescriptor(TARGET, descriptor({ type: 0x1a, dpl: 3 }));
+    machine.setGate(0x40, gate({ selector: TARGET | 3, offset: ARRIVED, type: 14, dpl: 3 }));
+  }
+
+  afterAll(() => machine.setGate(0x40, gate({ selector: 8, offset: ProtectedMachine.handlers + 0x400, type: 14 })));
+
+  // What is pushed lies just below the GDT, where nothing else is.
+  it.each([
+    ['a far call', `call ${TARGET | 3}:${ARRIVED}`, 8],
+    ['an interrupt to the same level', 'int 0x40', 12],
+  ])('%s is #SS(0), and works with just enough', (_, source, need) => {
+    for (let room = 0; room < 16; room++) {
+      enterSmall(room);
+      execute(source);
+      expect([room, outcome()]).toEqual([room, room < need ? '12(0)' : 'ring 3']);
+    }
+  });
+
+  it.each([
+    ['a far return', 'retf', 8],
+    ['IRET', 'iret', 12],
+  ])('%s beyond the end of the stack is #SS(0)', (_, source, need) => {
+    for (let above = 0; above < need; above += 4) {
+      machine.enter(3);
+      machine.setDescriptor(SMALL, descriptor({ type: 0x13, dpl: 3, limit: 0x1_8fff, granular: false }));
+      machine.setSegment('ss', SMALL | 3, 0x40f3, 0, 0x1_8fff);
+      machine.set({ rsp: 0x1_9000 - above });
+      execute(source);
+      expect(outcome()).toBe('12(0)');
+    }
+  });
+
+  it.each([
+    ['a call gate with 2 parameters', `call ${FREE | 3}:0`, 24],
+    ['an interrupt', 'int 0x40', 20],
+  ])('of an inner level makes %s #SS of its selector', (_, source, need) => {
+    for (let room = need - 4; room <= need; room += 4) {
+      machine.enter(3);
+      machine.setDescriptor(SMALL, descriptor({ type: 0x17, dpl: 1, limit: 0xfff - room, granular: false, big: true }));
+      machine.set32(ProtectedMachine.tss + 12, 0x1000);
+      machine.set32(ProtectedMachine.tss + 16, SMALL | 1);
+      machine.setDescriptor(TARGET, descriptor({ type: 0x1a, dpl: 1 }));
+      machine.setDescriptor(FREE, gate({ selector: TARGET, offset: ARRIVED, type: 12, dpl: 3, parameters: 2 }));
+      machine.setGate(0x40, gate({ selector: TARGET, offset: ARRIVED, type: 14, dpl: 3 }));
+      execute(source);
+      expect(outcome()).toBe(room < need ? `12(${SMALL})` : 'ring 1');
+    }
+    machine.set32(ProtectedMachine.tss + 12, machine.stack(1));
+    machine.set32(ProtectedMachine.tss + 16, machine.data(1));
+  });
+});
+
+describe('a stack of 16 bits', () => {
+  it('is used by SP alone, whatever the gate’s size', () => {
+    machine.setDescriptor(FREE, descriptor({ type: 0x13, big: false }));
+    execute(`mov eax, ${FREE}\n mov ss, ax\n mov esp, 0x55550002\n push eax\n int 0x40`);
+    expect(machine.get('rsp')).toBe(0x5555_fff2);
+    expect(machine.u32(0xfffe - 4)).toBe(2);
+  });
+});

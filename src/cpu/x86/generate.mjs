@@ -1,11 +1,13 @@
 // Turns the layout and the opcode table into AssemblyScript sources: the layout's constants, the decoder's data, the
 // main loop and the switch over the handlers.
-import { HOT_BRANCHES, HOT_OPERATIONS, HOT_TRANSFERS, LEAVE } from './hot-operations.mjs';
+import { FUSED_OPERATIONS, HOT_BRANCHES, HOT_OPERATIONS, HOT_TRANSFERS, LEAVE } from './hot-operations.mjs';
 
 /** `{ A: 1 }` as lines `export const A: u32 = 0x1;`. */
 function constants(values) {
   return Object.entries(values).map(([name, value]) => `export const ${name}: u32 = 0x${value.toString(16)};`);
 }
+
+const filled = (length, value) => Array.from({ length }, () => value);
 
 const prefixed = (prefix, values, offset = 0) =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}_${name}`, value + offset]));
@@ -171,16 +173,13 @@ const functionName = (handler) => RESERVED[handler] ?? handler.replace(/_(.)/g, 
 const NEAR = ['jmp_indirect', 'call', 'call_indirect', 'ret', 'loope', 'loopne', 'jcxz'];
 
 /** Handlers all of whose rows have hot forms, at least while there is no 64-bit mode. */
-const ALWAYS_HOT = new Set([
-  ...['mov', 'add', 'or', 'adc', 'sbb', 'and', 'sub', 'xor', 'cmp', 'test', 'inc', 'dec', 'movzx', 'movsx', 'nop'],
-  ...['jcc', 'jmp', 'loop'],
-]);
+const ALWAYS_HOT = new Set('mov add or adc sbb and sub xor cmp test inc dec movzx movsx nop jcc jmp loop'.split(' '));
 
 /** The numbers of all operations: special, branches, hot, return, then handlers, those that end a block last. */
 class Operations {
   constructor(rows) {
     const ending = (name) => rows.some((row) => row.handler === name && row.traits.has('end'));
-    const handlers = [...new Set(rows.map(({ handler }) => handler))].sort();
+    const handlers = [...new Set(rows.map(({ handler }) => handler))];
     this.plain = handlers.filter((name) => !ending(name));
     this.ending = [...NEAR, ...handlers.filter((name) => ending(name) && !NEAR.includes(name))];
     let next = 0;
@@ -192,6 +191,7 @@ class Operations {
     this.firstOther = next;
     this.raise = take(1);
     this.hot = take(HOT_OPERATIONS.length);
+    this.fused = take(FUSED_OPERATIONS.length);
     this.firstHandler = next;
     this.firstPlain = take(this.plain.length);
     this.firstEnding = take(this.ending.length);
@@ -243,12 +243,12 @@ function parseEncoding({ encoding }) {
 export const ENTRY = { ROW: 0x0000, GROUP: 0x4000, MANDATORY: 0x8000, KIND: 0xc000, INDEX: 0x3fff };
 
 function opcodeEntries(rows) {
-  const opcodes = new Array(512).fill(0);
+  const opcodes = filled(512, 0);
   const subtables = [];
   const subtable = (existing, kind, length) => {
     if ((existing & ENTRY.KIND) === kind && existing !== 0) return existing;
     const index = subtables.length;
-    subtables.push(...new Array(length).fill(existing));
+    subtables.push(...filled(length, existing));
     return kind | index;
   };
   const parsed = rows.map((row, index) => ({ ...parseEncoding(row), id: index + 1 }));
@@ -289,9 +289,21 @@ function rowBytes(row, operations, conditions) {
 
 const data = (type, values) => `memory.data<${type}>([${values.join(',')}])`;
 
+/** For each op below the handlers and each condition: the op that does both, or 0. */
+function fusions(operations) {
+  const table = filled(operations.firstHandler * 16, 0);
+  FUSED_OPERATIONS.forEach(({ handler, size, form: operands, condition }, index) => {
+    const first = HOT_OPERATIONS.findIndex(
+      (hot) => hot.handler === handler && hot.size === size && hot.form === operands,
+    );
+    table[(operations.hot + first) * 16 + condition] = operations.fused + index;
+  });
+  return table;
+}
+
 function decoderSource(rows, operations, conditions) {
   const { opcodes, subtables } = opcodeEntries(rows);
-  const blank = new Array(ROW.BYTES).fill(0);
+  const blank = filled(ROW.BYTES, 0);
   return [
     '// Generated from table/instructions.ts.',
     ...constants({
@@ -306,6 +318,7 @@ function decoderSource(rows, operations, conditions) {
       OP_RAISE: operations.raise,
       OP_FIRST_TRANSFER: operations.transfer,
       OP_CALL_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'call'),
+      OP_FIRST_JCC: operations.branch,
       OP_LOOP_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'loop'),
       OP_FIRST_HANDLER: operations.firstHandler,
       OP_FIRST_ENDING: operations.firstEnding,
@@ -314,6 +327,7 @@ function decoderSource(rows, operations, conditions) {
         rows.map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
       ),
     }),
+    `export const FUSIONS: usize = ${data('u16', fusions(operations))};`,
     `export const OPCODES: usize = ${data('u16', opcodes)};`,
     `export const SUBTABLES: usize = ${data('u16', subtables)};`,
     `export const ROWS: usize = ${data('u8', [...blank, ...rows.flatMap((row) => rowBytes(row, operations, conditions))])};`,
@@ -383,6 +397,7 @@ function loopCases(operations) {
     ...HOT_BRANCHES.map((hot, index) => ({ ...hot, number: operations.branch + index })),
     ...HOT_OPERATIONS.map((hot, index) => ({ ...hot, number: operations.hot + index })),
     ...HOT_TRANSFERS.map((hot, index) => ({ ...hot, number: operations.transfer + index })),
+    ...FUSED_OPERATIONS.map((hot, index) => ({ ...hot, number: operations.fused + index })),
   ];
   return all.map(({ number, handler, form: operands, size, condition, body }) =>
     line(number, `${handler} ${operands} ${size ?? condition ?? ''}`.trim(), body(TYPES[size], size)),

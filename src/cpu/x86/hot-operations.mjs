@@ -189,6 +189,66 @@ export const HOT_BRANCHES = [
   },
 ];
 
+/** Conditions by number, of a comparison of `a` and `b`; `S` is the signed type. Overflow and parity are too rare. */
+const COMPARED = {
+  2: () => 'a < b',
+  3: () => 'a >= b',
+  4: () => 'a == b',
+  5: () => 'a != b',
+  6: () => 'a <= b',
+  7: () => 'a > b',
+  8: (S) => `<${S}>(a - b) < 0`,
+  9: (S) => `<${S}>(a - b) >= 0`,
+  12: (S) => `<${S}>a < <${S}>b`,
+  13: (S) => `<${S}>a >= <${S}>b`,
+  14: (S) => `<${S}>a <= <${S}>b`,
+  15: (S) => `<${S}>a > <${S}>b`,
+};
+
+/** Conditions of a result `a`, with CF and OF clear. */
+const TESTED = {
+  4: () => 'a == 0',
+  5: () => 'a != 0',
+  8: (S) => `<${S}>a < 0`,
+  9: (S) => `<${S}>a >= 0`,
+  14: (S) => `<${S}>a <= 0`,
+  15: (S) => `<${S}>a > 0`,
+};
+
+const ONLY_ZERO = { 4: TESTED[4], 5: TESTED[5] };
+const SIGNED = { u8: 'i8', u16: 'i16', u32: 'i32' };
+
+/**
+ * A comparison and the Jcc behind it in one case. Both uops stay: the case does the first and goes on as the second,
+ * so that links, counts and faults are the same as without.
+ */
+const fused = (handler, size, form, conditions, compared) =>
+  Object.entries(conditions).map(([condition, test]) => ({
+    handler,
+    size,
+    form,
+    condition: Number(condition),
+    body: (T) => `${compared(T, size)} u += UOP_SIZE; if (${test(SIGNED[T])}) break; u += UOP_SIZE; continue;`,
+  }));
+
+const compareWith = (left, right) => (T) =>
+  `const a: ${T} = ${left(T)}; const b: ${T} = ${right(T)}; compare<${T}>(a, b);`;
+const testWith = (T) => `const a: ${T} = ${SOURCE.R(T)} & ${SOURCE.G(T)}; test<${T}>(a, a);`;
+const compareMemory = (left, right) => (T, size) => `${loadInto(T, size)}\n        ${compareWith(left, right)(T)}`;
+const VALUE = () => 'value';
+
+export const FUSED_OPERATIONS = [
+  ...fused('cmp', 4, 'RG', COMPARED, compareWith(SOURCE.R, SOURCE.G)),
+  ...fused('cmp', 4, 'RI', COMPARED, compareWith(SOURCE.R, SOURCE.I)),
+  ...fused('cmp', 1, 'RI', COMPARED, compareWith(SOURCE.R, SOURCE.I)),
+  ...fused('cmp', 4, 'GM', COMPARED, compareMemory(SOURCE.G, VALUE)),
+  ...fused('cmp', 4, 'MI', COMPARED, compareMemory(VALUE, SOURCE.I)),
+  ...fused('cmp', 1, 'MI', COMPARED, compareMemory(VALUE, SOURCE.I)),
+  ...fused('test', 4, 'RG', TESTED, testWith),
+  ...fused('test', 1, 'RG', TESTED, testWith),
+  ...fused('dec', 4, 'R', ONLY_ZERO, (T) => `const a: ${T} = dec<${T}>(${SOURCE.R(T)}); set<${T}>(uopRm(u), a);`),
+];
+
 /** A target beyond the limit of CS raises #GP(0) before anything has changed. */
 const CHECK = 'if (value > segmentLimit(SEG_CS)) { raiseError(VECTOR_GP, 0); break; }';
 

@@ -446,3 +446,17 @@ describe('address line 20', () => {
     expect([read(false), read(true)]).toEqual([6, 7]);
   });
 });
+
+describe('translate', () => {
+  it('tells where an address leads without faulting, setting a bit or filling the TLB', () => {
+    setEntry(TWO_LEVEL, TWO_LEVEL.upper, BigInt(TABLES + 0x2000) | P);
+    setEntry(TWO_LEVEL, TWO_LEVEL.leaf, BigInt(FRAME) | P);
+    setEntry(TWO_LEVEL, TWO_LEVEL.leaf + 4, 0n);
+    usePaging(TWO_LEVEL);
+    expect(machine.engine.translate(TARGET + 0x123)).toBe(FRAME + 0x123);
+    expect(machine.engine.translate(TARGET + 0x1123)).toBeUndefined();
+    expect([entry(TWO_LEVEL, TWO_LEVEL.upper) & A, entry(TWO_LEVEL, TWO_LEVEL.leaf) & A]).toEqual([0n, 0n]);
+    machine.enter(0);
+    expect(machine.engine.translate(0xffff_fff0)).toBe(0xffff_fff0);
+  });
+});

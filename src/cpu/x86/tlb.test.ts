@@ -168,7 +168,7 @@ function randomAccess(random: Random): void {
   const old = expected.fault === undefined ? valueAt(address, size) : 0;
   runSnippet(`${kind}${size}`, { eax: value, ebx: address });
   const rax = machine.get('rax');
-  const what = `${kind}${size} at ${address.toString(16)} from ring ${asked}, wp=${writeProtect}, entries ${before.map((entry) => entry.toString(16))}`;
+  const what = `${kind}${size} at ${address.toString(16)} from ring ${asked}, wp=${writeProtect}, entries ${before.map((entry) => entry.toString(16)).join()}`;
   expect(observed(), what).toEqual(expected);
   expect(
     entries.map((_, page) => machine.u32(TABLE + 4 * page)),

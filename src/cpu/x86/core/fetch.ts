@@ -1,6 +1,6 @@
 // From CS:RIP to the uops to execute: a block in the cache, a new one, or a single instruction decoded for this one
 // time where the cache cannot help.
-import { OP_NEXT, OP_RESYNC } from './generated/decoder';
+import { FUSIONS, OP_FIRST_HANDLER, OP_FIRST_JCC, OP_NEXT, OP_RESYNC } from './generated/decoder';
 import {
   MODE_PAGING,
   MODE_USER,
@@ -18,6 +18,7 @@ import { blockBytes, closeBlock, findBlock, openBlock } from './code-cache';
 import { decode, endsBlock } from './decode';
 import { fault, raiseError, VECTOR_GP } from './fault';
 import { codePage, fetchByte } from './paging';
+import { uopOp } from './uop';
 import { mode, rip, segmentBase, segmentLimit } from './state';
 
 /** Uops of a block before it goes on in another one. */
@@ -81,6 +82,7 @@ function decodeBlock(address: usize, key: u32): usize {
     const length = decode(at, <u32>(pageEnd - at), u, bits);
     if (length == 0) break;
     store<u16>(u, <u16>(at & 0xfff), UOP_OFFSET_16);
+    if (u != first) fuse(u - UOP_SIZE, u);
     u += UOP_SIZE;
     at += length;
     if (endsBlock) {
@@ -94,6 +96,15 @@ function decodeBlock(address: usize, key: u32): usize {
   place(u, OP_NEXT, <u32>(at - (address & ~0xfff)));
   close(address, at, first, u + UOP_SIZE, key);
   return first;
+}
+
+/** Lets a comparison before a conditional jump do both. */
+function fuse(comparison: usize, jump: usize): void {
+  const condition = uopOp(jump) - OP_FIRST_JCC;
+  const op = uopOp(comparison);
+  if (condition > 15 || op >= OP_FIRST_HANDLER) return;
+  const both = load<u16>(FUSIONS + (((op << 4) + condition) << 1));
+  if (both != 0) store<u16>(comparison, both, UOP_OP_16);
 }
 
 function place(u: usize, op: u32, offset: u32): void {
