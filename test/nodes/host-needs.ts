@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { test } from 'vitest';
+import { stockPath, type StockFile } from '../stock-guest.ts';
 import { openLibc } from '../../src/host/libc.ts';
 
 /** What tests of device nodes may need of the host, and why they do not have it. */
@@ -17,6 +18,7 @@ const NEEDS = {
   cc: () => program('cc'),
   dd: () => program('dd'),
   prlimit: () => program('prlimit'),
+  'stock SeaBIOS': () => stockFiles('bios-256k.bin', 'vgabios-bochs-display.bin'),
 } as const satisfies Record<string, () => string | undefined>;
 
 export type HostNeed = keyof typeof NEEDS;
@@ -37,6 +39,11 @@ export function hostTest(name: string, needs: readonly HostNeed[], body: () => v
 /** A test of memfds, nodes and what else needs Linux and koffi. */
 export function nodesTest(name: string, body: () => void | Promise<void>): void {
   hostTest(name, ['nodes'], body);
+}
+
+function stockFiles(...names: readonly StockFile[]): string | undefined {
+  const missing = names.filter((name) => !existsSync(stockPath(name)));
+  return missing.length === 0 ? undefined : `no ${missing.join(', ')}; 'npm run guests' downloads it`;
 }
 
 function program(name: string): string | undefined {
