@@ -106,6 +106,13 @@ nodesTest('nodes are found with whose they are, and whether there is still somet
   ]);
 });
 
+nodesTest('names of all alphabets, and with spaces, are found alive', () => {
+  const nodes = new DeviceNodes(folder, 'Zürich 虚拟机');
+  using file = memfd('Zürich 虚拟机.ß (deleted)');
+  using _shown = nodes.show(file, 'ß (deleted)');
+  expect(findNodes(folder)).toMatchObject([{ machine: 'Zürich 虚拟机', segment: 'ß (deleted)', live: true }]);
+});
+
 nodesTest('no run folder is no reason to fail strangely', () => {
   expect(() => findNodes(at('none'))).toThrow(expect.objectContaining({ name: 'HostError', code: 'ENOENT' }));
 });
