@@ -62,6 +62,18 @@ nodesTest('the end of a node leaves alone what somebody else has put there, and 
   expect(() => last[Symbol.dispose]()).not.toThrow();
 });
 
+nodesTest('the end of a machine is the end of all of its nodes', () => {
+  using file = memfd('vm.a');
+  {
+    using nodes = new DeviceNodes(folder, 'vm');
+    nodes.show(file, 'a');
+    nodes.show(file, 'b')[Symbol.dispose]();
+    nodes.show(file);
+    expect(readdirSync(folder).sort()).toEqual(['vm', 'vm.a']);
+  }
+  expect(readdirSync(folder)).toEqual([]);
+});
+
 nodesTest('stale nodes and the stale socket of a machine go before its next life, and nothing else', async () => {
   const stale = `/proc/${deadPid()}/fd/20`;
   for (const name of ['vm', 'vm.rom', 'vm.a.b', 'vm2', 'vm2.rom', '.vm.rom']) symlinkSync(stale, at(name));
@@ -92,6 +104,13 @@ nodesTest('nodes are found with whose they are, and whether there is still somet
     { path: at('vm'), machine: 'vm', segment: undefined, pid: process.pid, live: true },
     { path: at('vm.b.c'), machine: 'vm', segment: 'b.c', pid: process.pid, live: true },
   ]);
+});
+
+nodesTest('names of all alphabets, and with spaces, are found alive', () => {
+  const nodes = new DeviceNodes(folder, 'Zürich 虚拟机');
+  using file = memfd('Zürich 虚拟机.ß (deleted)');
+  using _shown = nodes.show(file, 'ß (deleted)');
+  expect(findNodes(folder)).toMatchObject([{ machine: 'Zürich 虚拟机', segment: 'ß (deleted)', live: true }]);
 });
 
 nodesTest('no run folder is no reason to fail strangely', () => {

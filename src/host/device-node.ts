@@ -30,9 +30,10 @@ export function nodeName(machine: string, segment?: string): string {
  * The device nodes of one machine: symbolic links to the files behind its segments. Whoever makes it holds the claim to
  * the machine's name, so no other process makes or removes nodes of this name meanwhile.
  */
-export class DeviceNodes {
+export class DeviceNodes implements Disposable {
   readonly folder: string;
   readonly machine: string;
+  readonly #shown: Set<Disposable> = new Set();
 
   /** Removes the nodes and the socket that an earlier machine of the name has left behind. */
   constructor(folder: string, machine: string) {
@@ -48,7 +49,17 @@ export class DeviceNodes {
     if (segment === SOCKET) throw new HostError('EEXIST', `${name} is the machine's control socket`, { path });
     // One system call, and it never replaces anything: the node is there whole or not at all.
     attempt(`make the device node ${path}`, () => symlinkSync(file.path, path));
-    return disposable(() => remove(path, file.path));
+    const shown = disposable(() => {
+      this.#shown.delete(shown);
+      remove(path, file.path);
+    });
+    this.#shown.add(shown);
+    return shown;
+  }
+
+  /** Whoever should have ended a node may have failed to. */
+  [Symbol.dispose](): void {
+    for (const shown of this.#shown) shown[Symbol.dispose]();
   }
 
   #clearStale(): void {

@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { Lifetimes } from '../base/disposable.ts';
-import { DeviceNodes } from './device-node.ts';
+import { DeviceNodes, nodeName } from './device-node.ts';
 import { openLibc, type Libc } from './libc.ts';
 import { MachineClaim } from './machine-claim.ts';
 import { MemfdArenaStore } from './memfd-arena-store.ts';
@@ -23,8 +24,8 @@ export interface ArenaRequest {
 }
 
 /**
- * A machine's name and its nodes in the run folder, and the stores whose segments are shown there. It must outlive the
- * stores that it makes: they remove the nodes, and then this gives the name back.
+ * A machine's name and its nodes in the run folder, and the stores whose segments are shown there. It ends after the
+ * stores that it has made: they let go of the files, and this gives the name back.
  */
 export class MachineNodes implements Disposable {
   readonly name: string;
@@ -41,11 +42,16 @@ export class MachineNodes implements Disposable {
     openRunFolder(folder);
     this.#lifetimes.own(new MachineClaim(libc, folder, name));
     try {
-      this.#nodes = new DeviceNodes(folder, name);
+      this.#nodes = this.#lifetimes.own(new DeviceNodes(folder, name));
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** Where the node of a devmem segment is, or of sysmem when no segment is named; whether or not there is one now. */
+  path(segment?: string): string {
+    return join(this.folder, nodeName(this.name, segment));
   }
 
   /** For engines in WebAssembly. The caller ends the store before this. */

@@ -23,8 +23,8 @@ export interface MemfdArenaStoreOptions {
  *
  * Lifetime: the collector unmaps a `WebAssembly.Memory` as a whole once nothing refers to it, with whatever has been
  * mapped into it by then, and the addresses may become somebody else's. So every address is asked anew from the buffer,
- * and the store, which holds the memory, is alive while it uses one. What is freed shows zeros again, and so does all of
- * it after the end: a view that somebody has kept stays harmless.
+ * and the store, which holds the memory, is alive while it uses one. What is freed shows zeros again, until
+ * another segment comes to lie there, and so does all of it after the end: a view that somebody has kept does not crash.
  */
 export class MemfdArenaStore extends ArenaStore implements SharedStore {
   readonly pages: PagePolicy;
@@ -76,10 +76,11 @@ export class MemfdArenaStore extends ArenaStore implements SharedStore {
   #uncover(address: number): void {
     const covered = this.#covered.get(address);
     if (covered === undefined) return;
-    this.#covered.delete(address);
     const { extent, file } = covered;
-    this.pages.remove(this.#hostAddress(extent));
-    showZeros(this.#libc, this.#hostAddress(extent), extent.bytes.length);
+    const start = this.#hostAddress(extent);
+    showZeros(this.#libc, start, extent.bytes.length);
+    this.#covered.delete(address);
+    this.pages.remove(start);
     file[Symbol.dispose]();
   }
 }

@@ -78,17 +78,8 @@ export class MmapStore implements SharedStore {
 
   free(extent: Extent): void {
     const mapped = this.#mapped.get(extent.address);
+    if (mapped !== undefined) this.#close(mapped);
     this.#space.give(extent.address);
-    if (mapped === undefined) return;
-    this.#mapped.delete(extent.address);
-    this.pages.remove(mapped.start);
-    showZeros(this.#libc, mapped.start, mapped.extent.bytes.length);
-    mapped.file[Symbol.dispose]();
-    releaseWithLastView(mapped.extent.bytes, {
-      libc: this.#libc,
-      start: mapped.start,
-      length: mapped.extent.bytes.length,
-    });
   }
 
   /** Where an extent's first byte is in this process, until it is freed. */
@@ -105,24 +96,33 @@ export class MmapStore implements SharedStore {
   #open(address: number, length: number, use: ExtentUse | undefined): Mapped {
     const file = this.#files.open(length, use);
     try {
-      const start = this.#map(length, file.slices);
-      return { extent: { address, bytes: new Uint8Array(this.#libc.view(start, length)) }, start, file };
+      const start = reserveGuarded(this.#libc, length);
+      return { extent: { address, bytes: this.#show(start, length, file.slices) }, start, file };
     } catch (error) {
       file[Symbol.dispose]();
       throw error;
     }
   }
 
-  #map(length: number, slices: readonly FileSlice[]): number {
-    const start = reserveGuarded(this.#libc, length);
+  #show(start: number, length: number, slices: readonly FileSlice[]): Uint8Array {
     try {
       showFile(this.#libc, start, slices);
       this.pages.add(start, length);
-      return start;
+      return new Uint8Array(this.#libc.view(start, length));
     } catch (error) {
+      this.pages.remove(start);
       releaseGuarded(this.#libc, start, length);
       throw error;
     }
+  }
+
+  #close({ extent, start, file }: Mapped): void {
+    const { length } = extent.bytes;
+    showZeros(this.#libc, start, length);
+    this.#mapped.delete(extent.address);
+    this.pages.remove(start);
+    file[Symbol.dispose]();
+    releaseWithLastView(extent.bytes, { libc: this.#libc, start, length });
   }
 }
 

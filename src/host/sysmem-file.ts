@@ -25,18 +25,20 @@ export class SysmemFile {
 
   /** Throws EEXIST where another slice is, EINVAL past the end; takes nothing then. */
   take(segment: string, slices: readonly SysmemSlice[]): void {
-    for (const [index, slice] of slices.entries()) {
-      try {
+    const taken: SysmemSlice[] = [];
+    try {
+      for (const slice of slices) {
         this.#check(segment, slice);
-      } catch (error) {
-        this.give(slices.slice(0, index));
-        throw error;
+        this.#taken.insert(slice.gpa, slice.length, segment);
+        taken.push(slice);
+        // Another process may have written where no segment was.
+        if (!this.#fresh) this.file.clear(slice.gpa, slice.length);
       }
-      this.#taken.insert(slice.gpa, slice.length, segment);
+      this.#fresh = false;
+    } catch (error) {
+      this.give(taken);
+      throw error;
     }
-    // Another process may have written where no segment was.
-    if (!this.#fresh) for (const { gpa, length } of slices) this.file.clear(gpa, length);
-    this.#fresh = false;
   }
 
   give(slices: readonly SysmemSlice[]): void {

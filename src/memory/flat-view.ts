@@ -146,8 +146,7 @@ export class FlatView implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // Most places hold the one empty chunk: half a million leaves that are not there.
-    const chunks = [...this.#chunks, ...this.#sparse.values()].filter((chunk) => chunk !== NO_CHUNK);
+    const chunks = [...this.#chunks.filter((chunk) => chunk !== NO_CHUNK), ...this.#sparse.values()];
     for (const leaf of [...chunks.flatMap((chunk) => chunk.leaves), ...this.#pool]) {
       if (leaf !== undefined) this.#store.free(leaf.table);
     }

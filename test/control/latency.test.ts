@@ -77,7 +77,7 @@ async function measure(connections: number, question: Question): Promise<{ waits
   const total = performance.now() - start;
   await worker.terminate();
   const lost = waits.reduce((sum, wait) => sum + wait, 0);
-  return { waits: waits.toSorted((a, b) => a - b), share: 1 - lost / total };
+  return { waits: waits.sort((a, b) => a - b), share: 1 - lost / total };
 }
 
 describe('the guest does not wait longer than a slice', () => {

@@ -37,7 +37,7 @@ describe('skep(1)', () => {
       COMMANDS.filter(({ name }) => name !== 'run').flatMap(({ options }) => options.map(({ name }) => `-${name}`)),
     );
     const named = new Set(given(synopsis, 'Fl'));
-    expect([...named].toSorted()).toEqual([...known].toSorted());
+    expect([...named].sort()).toEqual([...known].sort());
     expect(given(description, 'Fl').filter((name) => !known.has(name))).toEqual([]);
   });
 
@@ -77,6 +77,6 @@ describe('the manual pages', () => {
 
   test('are those that the package installs', () => {
     const { man } = JSON.parse(readFileSync('package.json', 'utf8')) as { man: string[] };
-    expect(man.toSorted()).toEqual(PAGES.map((name) => `./${FOLDER}/${name}`).toSorted());
+    expect(man.sort()).toEqual(PAGES.map((name) => `./${FOLDER}/${name}`).sort());
   });
 });

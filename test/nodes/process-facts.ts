@@ -40,3 +40,8 @@ export function temporaryFolder(): string {
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
+
+/** Bytes of address space that this process has in use, whatever for. */
+export function mappedAddressSpace(): number {
+  return Number(/VmSize:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]) * 1024;
+}

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { createInterface } from 'node:readline';
 
 /** Another process that is told things on its standard input, a line each, and answers with a line. */
-export class Program implements AsyncDisposable {
+export class Program implements Disposable {
   readonly #child: ChildProcess;
   readonly #answers: string[] = [];
   readonly #waiting: ((answer: string) => void)[] = [];
@@ -13,8 +13,10 @@ export class Program implements AsyncDisposable {
     this.#child = spawn(command, args, { ...options, stdio: 'pipe' });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#complaints += text));
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#take(line));
-    this.#ended = new Promise((resolve, reject) => {
-      this.#child.once('error', reject);
+    // What is told to a program that has ended is lost; its end says so.
+    this.#child.stdin?.on('error', () => undefined);
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('error', ({ message }) => resolve(message));
       this.#child.once('close', (status, signal) => {
         const end = signal ?? String(status);
         // Whoever waits for an answer gets the end for one.
@@ -59,8 +61,8 @@ export class Program implements AsyncDisposable {
     return this.#ended;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill('SIGKILL');
+  [Symbol.dispose](): void {
+    void this.kill('SIGKILL');
   }
 
   #take(line: string): void {

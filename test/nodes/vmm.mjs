@@ -8,11 +8,13 @@ import { closeSync, openSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findNodes } from '../../dist/host/device-node.js';
+import { openLibc } from '../../dist/host/libc.js';
 import { MachineNodes } from '../../dist/host/machine-nodes.js';
 import { GuestMemory } from '../../dist/memory/index.js';
 
 const [folder, user] = process.argv.slice(2);
 if (user !== undefined) {
+  openLibc(); // Where koffi is, another user may not be allowed to look.
   process.setgroups([]);
   process.setgid(Number(user));
   process.setuid(Number(user));
