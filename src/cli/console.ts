@@ -37,7 +37,7 @@ export const consoleCommand: Command = {
       const leaving = new AbortController();
       const leave = (): void => leaving.abort();
       using _raw = rawMode();
-      const input = machine.serialInput(typed(process.stdin, leave)).catch(leave);
+      void machine.serialInput(typed(process.stdin, leave)).catch(leave);
       try {
         const output = machine.serialOutput({ replay: !given.has('no-replay'), signal: leaving.signal });
         for await (const bytes of output) await print(bytes);
@@ -45,7 +45,6 @@ export const consoleCommand: Command = {
         if (!leaving.signal.aborted) throw error;
       }
       process.stdin.destroy();
-      await Promise.race([input, Promise.resolve()]);
       return STATUS.DONE;
     }),
 };

@@ -14,9 +14,12 @@ const COLUMNS: readonly Column<MachineFacts>[] = [
   { title: 'Time', width: 12, cell: ({ time }) => `${(time / 1e9).toFixed(1)} s` },
 ];
 
+/** Milliseconds after which a machine, stopped by a signal perhaps, counts as one that does not answer. */
+const PATIENCE = 2000;
+
 /** What a machine says of itself; nothing when nobody answers at its socket. */
 async function ask(name: string): Promise<MachineFacts | undefined> {
-  using machine = new MachineClient(socketOf(name));
+  using machine = new MachineClient(socketOf(name), { patience: PATIENCE });
   try {
     return await machine.facts();
   } catch (error) {

@@ -15,16 +15,18 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Milliseconds that a whole, not streamed, answer may take to begin. */
+/** Milliseconds that an answer may take to begin, when the request is not a stream. */
 const PATIENCE = 30_000;
 
 /** HTTP over one Unix-domain socket. */
 export class HttpOverSocket implements Disposable {
   readonly path: string;
+  readonly #patience: number;
   readonly #agent: Agent = new Agent({ keepAlive: true, maxSockets: 16 });
 
-  constructor(path: string) {
+  constructor(path: string, patience: number = PATIENCE) {
     this.path = path;
+    this.#patience = patience;
   }
 
   /** The answer, once its headers are there. Throws ControlError for a problem, and when nobody answers. */
@@ -51,7 +53,7 @@ export class HttpOverSocket implements Disposable {
       });
       outgoing.once('response', resolve).once('error', (error) => reject(unreachable(this.path, error)));
       if (body === undefined || body instanceof Uint8Array) {
-        outgoing.setTimeout(PATIENCE, () =>
+        outgoing.setTimeout(this.#patience, () =>
           outgoing.destroy(new ControlError('ETIMEDOUT', `${this.path} does not answer`)),
         );
         outgoing.end(body);

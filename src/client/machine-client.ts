@@ -46,9 +46,10 @@ export class MachineClient implements Disposable {
   readonly path: string;
   readonly #http: HttpOverSocket;
 
-  constructor(path: string) {
+  /** `patience`: milliseconds that an answer may take to begin. */
+  constructor(path: string, { patience }: { patience?: number } = {}) {
     this.path = path;
-    this.#http = new HttpOverSocket(path);
+    this.#http = new HttpOverSocket(path, patience);
   }
 
   /** Name, state and counters. */

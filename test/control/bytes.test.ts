@@ -26,10 +26,10 @@ back: mov [0x1000], al
 `;
 
 describe('bytes', () => {
-  test('of 6 MiB go there and back in pieces, to a segment and to an address, while the guest computes', async () => {
-    await using controlled = await ControlledMachine.start(COUNTING, { memory: 32 * 1024 * 1024 });
+  test('of 2 MiB go there and back in pieces, to a segment and to an address, while the guest computes', async () => {
+    await using controlled = await ControlledMachine.start(COUNTING, { memory: 8 * 1024 * 1024 });
     const { client } = controlled;
-    const bytes = pattern(6 * 1024 * 1024 + 13, 7);
+    const bytes = pattern(2 * 1024 * 1024 + 13, 7);
     expect(await client.write('ram', bytes, { offset: 0x12_3457 })).toBe(bytes.length);
     expect(Buffer.compare(await client.read('ram', { offset: 0x12_3457, length: bytes.length }), bytes)).toBe(0);
     expect(Buffer.compare(await client.read(0x12_3457, { length: bytes.length }), bytes)).toBe(0);

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -119,6 +119,23 @@ describe('a control socket', () => {
     const { machine } = controlled;
     const opening = ControlServer.open({ machine, path, serial: new SerialTap(), wake() {} });
     await expect(opening).rejects.toThrow(/is there, and it is not a socket/);
+  });
+
+  test('is had by exactly one of several that ask for it at the same moment, stale or vacant', async () => {
+    await using controlled = await ControlledMachine.start(COUNTING, { idle: true });
+    const { machine } = controlled;
+    const path = join(folder, 'b.sock');
+    for (let round = 0; round < 10; round++) {
+      const asked = Array.from({ length: 4 }, () =>
+        ControlServer.open({ machine, path, serial: new SerialTap(), wake() {} }),
+      );
+      const answers = await Promise.allSettled(asked);
+      const winners = answers.filter((answer) => answer.status === 'fulfilled');
+      expect(winners).toHaveLength(1);
+      expect(readdirSync(folder).sort()).toEqual(['b.sock', 'rom']);
+      expect((await ask(path, '/machine', {})).status).toBe(200);
+      await winners[0]?.value[Symbol.asyncDispose]();
+    }
   });
 
   test('with too long a path is refused in one sentence', async () => {

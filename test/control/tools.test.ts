@@ -6,6 +6,7 @@ import { decode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MachineFacts, MappingFacts } from '../../src/client/index.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
+import { programTest } from '../stock-guest.ts';
 import { COUNTING, ECHO, PICTURE, romOf, until } from './controlled-machine.ts';
 
 const SKEP = resolve('dist/cli/main.js');
@@ -238,6 +239,40 @@ test('console carries bytes both ways', async () => {
   await until(() => output === 'hello, guest');
   skep(['stop', 'echo']);
   expect(await exit).toBe(0);
+});
+
+programTest('console on a terminal passes keys on, Ctrl-C too, until Ctrl-]', 'python3', 'python3', async () => {
+  await start('typed', ECHO);
+  const script = `
+import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+seen = b''
+def expect(text):
+    global seen
+    while text not in seen: seen += os.read(fd, 4096)
+expect(b'Ctrl-] leaves')
+os.write(fd, b'key\\x03')
+expect(b'key\\x03')
+os.write(fd, b'\\x1d')
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+  const { stdout, stderr } = spawnSync('python3', ['-c', script, process.execPath, SKEP, 'console', 'typed'], {
+    env: environment,
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  expect([stdout, stderr]).toEqual(['0\n', '']);
+  await Promise.resolve();
+});
+
+test('a machine that does not answer is not listed, nor waited for', async () => {
+  const stopped = await start('stopped', COUNTING);
+  stopped.kill('SIGSTOP');
+  expect(skep(['list', '--names']).stdout.split('\n')).not.toContain('stopped');
+  stopped.kill('SIGCONT');
+  expect(skep(['list', '--names']).stdout.split('\n')).toContain('stopped');
+  skep(['stop', 'stopped']);
 });
 
 describe('screenshot', () => {

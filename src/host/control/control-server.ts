@@ -39,6 +39,7 @@ export class ControlServer implements AsyncDisposable {
       {
         maxHeaderSize: LIMITS.headers,
         headersTimeout: LIMITS.headersTimeout,
+        connectionsCheckingInterval: LIMITS.headersTimeout / 2,
         requestTimeout: 0,
         keepAliveTimeout: LIMITS.idleTimeout,
       },

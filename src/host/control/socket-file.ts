@@ -1,10 +1,12 @@
-import { chmodSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
+import { chmodSync, linkSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { attempt, HostError } from '../host-error.ts';
 
 /** `sun_path` of sockaddr_un, less its final 0. (unix(7)) */
 const LONGEST_PATH = 107;
+
+let attempts = 0;
 
 /** Where a machine's control socket is. */
 export function socketPath(folder: string, name: string): string {
@@ -16,17 +18,18 @@ export function socketPath(folder: string, name: string): string {
  * replaced; one that answers is not. The result takes it away again, unless another has taken its place.
  */
 export async function listenAt(server: Server, path: string): Promise<Disposable> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}`);
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${attempts++}`);
   const { length } = Buffer.from(temporary);
   if (length > LONGEST_PATH) {
     const sentence = `the path of the control socket, ${path}, is too long: its folder may have ${LONGEST_PATH - length + Buffer.byteLength(dirname(path))} bytes`;
     throw new HostError('ENAMETOOLONG', sentence, { path });
   }
-  await checkVacant(path);
+  const stale = await staleAt(path);
   await listening(server, temporary);
   const inode = attempt(`make the control socket ${path}`, () => {
     chmodSync(temporary, 0o600);
-    renameSync(temporary, path);
+    if (stale !== undefined) removeOwn(path, stale);
+    publish(temporary, path);
     return lstatSync(path).ino;
   });
   return { [Symbol.dispose]: () => removeOwn(path, inode) };
@@ -44,13 +47,28 @@ export function isAnswering(path: string): Promise<boolean> {
   });
 }
 
-async function checkVacant(path: string): Promise<void> {
+/** The inode of a socket that nobody listens at any longer, if there is one. */
+async function staleAt(path: string): Promise<number | undefined> {
   const status = lstatSync(path, { throwIfNoEntry: false });
-  if (status === undefined) return;
+  if (status === undefined) return undefined;
   if (!status.isSocket()) throw new HostError('EEXIST', `${path} is there, and it is not a socket`, { path });
-  if (await isAnswering(path)) {
-    throw new HostError('EEXIST', `a machine is running with the control socket ${path}`, { path });
+  if (await isAnswering(path)) throw taken(path);
+  return status.ino;
+}
+
+/** Of two who come here at the same moment one is refused: unlike a rename, a link never replaces. */
+function publish(temporary: string, path: string): void {
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? taken(path) : error;
+  } finally {
+    unlinkSync(temporary);
   }
+}
+
+function taken(path: string): HostError {
+  return new HostError('EEXIST', `a machine is running with the control socket ${path}`, { path });
 }
 
 function listening(server: Server, path: string): Promise<void> {
