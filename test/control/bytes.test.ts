@@ -1,3 +1,4 @@
+import { connect as connectSocket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { ControlledMachine, COUNTING, ECHO, until } from './controlled-machine.ts';
 
@@ -125,5 +126,31 @@ describe('the serial port', () => {
     setTimeout(() => silent.abort(), 200);
     const late = controlled.client.serialOutput({ replay: false, signal: silent.signal });
     expect(await late.next()).toMatchObject({ done: true });
+  });
+
+  test('cuts off a reader that does not read, and nobody else', async () => {
+    await using controlled = await ControlledMachine.start(COUNTING);
+    const slow = connectSocket(controlled.path);
+    let closed = false;
+    slow.on('close', () => (closed = true)).on('error', () => {});
+    slow.write('GET /serial/output HTTP/1.1\r\nhost: skep\r\n\r\n');
+    slow.pause();
+    let heard = 0;
+    const reading = (async () => {
+      for await (const bytes of controlled.client.serialOutput()) heard += bytes.length;
+    })();
+    await new Promise((resume) => setTimeout(resume, 200));
+    let said = 0;
+    for (; said < 8 << 20; said += 65_536) {
+      controlled.serial.write(new Uint8Array(65_536));
+      await until(() => heard === said + 65_536);
+    }
+    slow.resume();
+    await until(() => closed);
+    await controlled.client.stop();
+    await controlled.running;
+    await controlled.control[Symbol.asyncDispose]();
+    await reading;
+    expect(heard).toBe(said);
   });
 });

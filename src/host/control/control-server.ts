@@ -31,6 +31,7 @@ export class ControlServer implements AsyncDisposable {
   readonly #controlled: Controlled & { readonly events: EventFeed };
   readonly #share: TurnShare = new TurnShare();
   readonly #lifetimes: Lifetimes = new Lifetimes();
+  #over = false;
 
   private constructor({ machine, path, serial, wake }: ControlOptions) {
     this.path = path;
@@ -74,7 +75,8 @@ export class ControlServer implements AsyncDisposable {
     try {
       await this.#share.do(() => dispatch(this.#controlled, exchange));
     } catch (error) {
-      if (response.destroyed) return;
+      // Nobody waits for the answer, or there is no machine left to ask.
+      if (response.destroyed || this.#over) return;
       answerProblem(exchange, error instanceof ProblemError ? error : defect(error));
     }
   }
@@ -91,6 +93,7 @@ export class ControlServer implements AsyncDisposable {
       });
       this.#server.closeIdleConnections();
     });
+    this.#over = true;
   }
 }
 

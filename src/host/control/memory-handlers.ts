@@ -127,7 +127,7 @@ export const MEMORY_HANDLERS: Pick<Handlers, MemoryRoute> = {
     let pages = 0;
     for (const { segment, offset, length } of ranges) {
       pages += pagesOf(offset, length);
-      for (let done = 0; done < length; done += LIMITS.chunk) {
+      for (let done = 0; done < length && !exchange.response.destroyed; done += LIMITS.chunk) {
         const piece = { offset: offset + done, length: Math.min(LIMITS.chunk, length - done) };
         await exchange.share.do(() => memory.written(segment, piece));
       }
