@@ -11,6 +11,7 @@ let folder = '';
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'skep-cli-'));
+  process.env.SKEP_RUNDIR = join(folder, 'run');
 });
 afterAll(() => {
   rmSync(folder, { recursive: true });
@@ -20,7 +21,6 @@ function skep(args: readonly string[], input = ''): { status: number | null; std
   const { status, stdout, stderr } = spawnSync(process.execPath, [SKEP, ...args], {
     encoding: 'utf8',
     cwd: folder,
-    env: { ...process.env, SKEP_RUNDIR: join(folder, 'run') },
     input,
   });
   return { status, stdout, stderr };
@@ -203,10 +203,7 @@ describe('skep run', () => {
 
   test('ends cleanly on Ctrl-C', async () => {
     const code = "mov dx, 0x3f8\nmov al, '!'\nout dx, al\ncli\nhlt";
-    const child = spawn(process.execPath, [SKEP, 'run', '--bootrom', rom('wait.rom', code)], {
-      cwd: folder,
-      env: { ...process.env, SKEP_RUNDIR: join(folder, 'run') },
-    });
+    const child = spawn(process.execPath, [SKEP, 'run', '--bootrom', rom('wait.rom', code)], { cwd: folder });
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     child.stdout.on('data', () => child.kill('SIGINT'));

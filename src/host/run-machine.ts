@@ -7,13 +7,16 @@ import { mapStrip } from '../machine/inspect/map-strip.ts';
 import { mapTable } from '../machine/inspect/map-table.ts';
 import { traceLine } from '../machine/inspect/map-trace.ts';
 import { registerDump } from '../machine/inspect/register-dump.ts';
+import type { MakeArena } from '../machine/arena.ts';
 import { Machine } from '../machine/machine.ts';
 import type { Pace, Stop } from '../machine/run-loop.ts';
-import type { GuestMemory } from '../memory/index.ts';
+import { ArenaStore, type GuestMemory } from '../memory/index.ts';
 import { bothSinks, collectingSink, fileSink, nullSink, streamSink, type ByteSink } from './byte-sink.ts';
 import { SerialTap } from './control/serial-tap.ts';
 import { eventLoopPace } from './event-loop-pace.ts';
 import { checkWritable, readImage } from './files.ts';
+import { HostError } from './host-error.ts';
+import { MachineNodes } from './machine-nodes.ts';
 import { openRunFolder, runFolderPath } from './run-folder.ts';
 import type { RunOptions, SinkChoice } from './run-options.ts';
 
@@ -61,6 +64,7 @@ export async function runMachine(options: RunOptions): Promise<Stop> {
   const debugConsole = lifetimes.own(openSink(options.debugConsole));
   const machine = lifetimes.own(
     new Machine(config, {
+      makeArena: arenaWithNodes(options, lifetimes),
       hostTime: () => Math.floor(performance.now() * 1e6),
       wallClock: () => Date.now() / 1000,
       serial: (byte) => serial.write(byte),
@@ -93,6 +97,23 @@ async function openControl(machine: Machine, serial: SerialTap, pace: Pace): Pro
   openRunFolder(folder);
   const path = socketPath(folder, machine.name);
   return ControlServer.open({ machine, path, serial, wake: () => pace.wake() });
+}
+
+/** An arena whose segments other processes can map; the ordinary one, and a line that says why, where there are no nodes. */
+function arenaWithNodes({ name, wired, core }: RunOptions, lifetimes: Lifetimes): MakeArena {
+  return (request) => {
+    try {
+      const nodes = lifetimes.own(new MachineNodes({ name }));
+      const store = lifetimes.own(nodes.arenaStore(request));
+      store.pages.setCore(core);
+      if (wired) store.pages.wire();
+      return store;
+    } catch (error) {
+      if (wired || !(error instanceof HostError && error.code === 'ENOTSUP')) throw error;
+      process.stderr.write(`skep: ${error.message}\n`);
+      return new ArenaStore(request);
+    }
+  };
 }
 
 /** Runs while Ctrl-C, and an end of whoever reads our output, stop the machine at the next slice. */

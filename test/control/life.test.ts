@@ -69,7 +69,7 @@ describe('the socket of skep run', () => {
   test('is not there with --no-control', async () => {
     const { ended } = run('--name', 'a', '--no-control', '--time-limit', '0.2');
     expect((await ended).status).toBe(3);
-    expect(existsSync(join(folder, 'run'))).toBe(false);
+    expect(existsSync(socket('a'))).toBe(false);
   });
 
   test('of a machine that was killed is replaced', async () => {
