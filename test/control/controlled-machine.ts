@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MachineClient } from '../../src/client/index.ts';
-import { ControlServer, SerialTap } from '../../src/host/control/index.ts';
+import { ControlServer, SerialTap, TurnShare } from '../../src/host/control/index.ts';
 import { collectingSink } from '../../src/host/byte-sink.ts';
 import { assemble, eventLoopPace, Machine, type MachineConfig, type Pace, type Stop } from '../../src/index.ts';
 
@@ -99,11 +99,15 @@ export class ControlledMachine implements AsyncDisposable {
   /** Runs this code. With `idle` nothing runs: requests have the whole thread. */
   static async start(
     code: string,
-    { idle = false, ...config }: Partial<MachineConfig> & { idle?: boolean } = {},
+    {
+      idle = false,
+      share = new TurnShare(),
+      ...config
+    }: Partial<MachineConfig> & { idle?: boolean; share?: TurnShare } = {},
   ): Promise<ControlledMachine> {
     const controlled = new ControlledMachine({ bootRom: romOf(code), ...config });
     const { machine, path, serial, pace } = controlled;
-    controlled.control = await ControlServer.open({ machine, path, serial, wake: () => pace.wake() });
+    controlled.control = await ControlServer.open({ machine, path, serial, share, wake: () => pace.wake() });
     if (!idle) controlled.running = machine.run(pace);
     return controlled;
   }

@@ -22,6 +22,8 @@ export interface ControlOptions {
   readonly serial: SerialTap;
   /** Ends the sleep of a machine that idles. */
   readonly wake: () => void;
+  /** Several sockets of one thread share one. */
+  readonly share?: TurnShare;
 }
 
 /** A machine's control socket: HTTP on a Unix-domain socket. */
@@ -29,12 +31,13 @@ export class ControlServer implements AsyncDisposable {
   readonly path: string;
   readonly #server: Server;
   readonly #controlled: Controlled & { readonly events: EventFeed };
-  readonly #share: TurnShare = new TurnShare();
+  readonly #share: TurnShare;
   readonly #lifetimes: Lifetimes = new Lifetimes();
   #over = false;
 
-  private constructor({ machine, path, serial, wake }: ControlOptions) {
+  private constructor({ machine, path, serial, wake, share = new TurnShare() }: ControlOptions) {
     this.path = path;
+    this.#share = share;
     this.#controlled = { machine, serial, wake, events: this.#lifetimes.own(new EventFeed(machine)) };
     this.#server = createServer(
       {
