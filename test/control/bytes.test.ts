@@ -1,6 +1,6 @@
 import { connect as connectSocket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { ControlledMachine, COUNTING, ECHO, until } from './controlled-machine.ts';
+import { ControlledMachine, COUNTING, ECHO, JUMPING, until } from './controlled-machine.ts';
 
 /** Bytes that differ from place to place. */
 function pattern(length: number, seed: number): Uint8Array {
@@ -12,19 +12,6 @@ function pattern(length: number, seed: number): Uint8Array {
   }
   return bytes;
 }
-
-/** Jumps to 0:2000h over and over, where `mov al, 1` and a jump back are; what was in AL is at 1000h. */
-const FAR_CALLER = `
-  xor ax, ax
-  mov ds, ax
-  mov word [0x2000], 0x01b0
-  mov byte [0x2002], 0xea
-  mov word [0x2003], back - 0xf0000
-  mov word [0x2005], 0xf000
-again: jmp 0:0x2000
-back: mov [0x1000], al
-  jmp again
-`;
 
 describe('bytes', () => {
   test('of 2 MiB go there and back in pieces, to a segment and to an address, while the guest computes', async () => {
@@ -87,7 +74,7 @@ describe('bytes', () => {
       },
     ],
   ])('that are code, written %s, are what the guest executes from then on', async (_how, write) => {
-    await using controlled = await ControlledMachine.start(FAR_CALLER);
+    await using controlled = await ControlledMachine.start(JUMPING);
     const said = async (): Promise<number> =>
       (await controlled.client.read('ram', { offset: 0x1000, length: 1 }))[0] ?? 0;
     await until(async () => (await said()) === 1);

@@ -19,6 +19,19 @@ export const COUNTING = 'xor ax, ax\nmov ds, ax\nagain: inc dword [0x1000]\njmp 
 /** A guest that sends back what it gets. */
 export const ECHO = `again: mov dx, 0x3fd\nin al, dx\ntest al, 1\njz again\nmov dx, 0x3f8\nin al, dx\nout dx, al\njmp again`;
 
+/** Jumps to 0:2000h over and over, where `mov al, 1` and a jump back are; what was in AL is at 1000h. */
+export const JUMPING = `
+  xor ax, ax
+  mov ds, ax
+  mov word [0x2000], 0x01b0
+  mov byte [0x2002], 0xea
+  mov word [0x2003], back - 0xf0000
+  mov word [0x2005], 0xf000
+again: jmp 0:0x2000
+back: mov [0x1000], al
+  jmp again
+`;
+
 /** A guest that shows a picture: mode 640 by 480 by 32 through BAR 2 of the display (slot 2, at 1000h of configuration addresses). */
 export const PICTURE = `
   cli

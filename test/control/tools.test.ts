@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { decode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { MachineFacts, MappingFacts } from '../../src/client/index.ts';
+import { MachineClient, type MachineFacts, type MappingFacts } from '../../src/client/index.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { programTest } from '../stock-guest.ts';
-import { COUNTING, ECHO, PICTURE, romOf, until } from './controlled-machine.ts';
+import { COUNTING, ECHO, JUMPING, PICTURE, romOf, until } from './controlled-machine.ts';
 
 const SKEP = resolve('dist/cli/main.js');
 let folder = '';
@@ -274,6 +274,24 @@ test('a machine that does not answer is not listed, nor waited for', async () =>
   expect(skep(['list', '--names']).stdout.split('\n')).toContain('stopped');
   skep(['stop', 'stopped']);
 });
+
+programTest(
+  'code that Python writes through a node is executed once the socket is told',
+  'python3',
+  'python3',
+  async () => {
+    await start('jumping', JUMPING);
+    const said = (): string => skep(['read', 'jumping', '1000', '1', '--raw']).stdout;
+    await until(() => said() === '\u0001', 30_000);
+    const script = 'import mmap, os, sys; m = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 0x3000); m[0x2001] = 2';
+    const { stderr } = spawnSync('python3', ['-c', script, join(folder, 'run', 'jumping')], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    using client = new MachineClient(join(folder, 'run', 'jumping.sock'));
+    await client.codeWritten({ gpa: 0x2000, length: 3 });
+    await until(() => said() === '\u0002', 30_000);
+    skep(['stop', 'jumping']);
+  },
+);
 
 describe('screenshot', () => {
   test('writes a picture, or leaves what was there as it was', async () => {

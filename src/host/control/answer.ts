@@ -77,7 +77,8 @@ export async function answerBytes(exchange: Exchange, source: ByteSource, format
     ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${source.length}` }),
   });
   for (let at = start; at < end && !response.destroyed;) {
-    const length = Math.min(LIMITS.chunk, end - at);
+    // A digit costs more than a byte.
+    const length = Math.min(LIMITS.chunk / unit / unit, end - at);
     await send(exchange, () => {
       const bytes = Buffer.alloc(length);
       source.read(at, bytes);
