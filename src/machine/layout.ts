@@ -79,9 +79,6 @@ export const ARENA_LIMIT: number = 4 * GiB;
 
 export const DISPLAY_MEMORY: number = 16 * MiB;
 
-/** The last 16 MiB below 4 GiB are the boot ROM's. */
-export const BOOT_ROM_LENGTH_MAX: number = 16 * MiB;
-
 /** Where PCI functions may show their memory, given how much RAM there is. */
 export function pciWindows(ram: RamLayout): { start: number; end: number }[] {
   return [

@@ -236,7 +236,7 @@ export class GuestMemory implements Disposable {
     return true;
   }
 
-  /** Copies into guest memory, across mappings, as the guest's own stores would. False, and nothing changes, when some byte is not writable. */
+  /** Copies in as the guest's stores would, across mappings. False, and no change, when some byte is not writable. */
   write(gpa: Gpa, source: Uint8Array): boolean {
     if (!this.#allows(gpa, source.length, PAGE_FLAG.WRITE)) return false;
     for (let done = 0; done < source.length;) {
@@ -309,7 +309,6 @@ export class GuestMemory implements Disposable {
     const errors = this.#during('guest memory is being destroyed', () =>
       removed.length > 0 ? this.#observers.tellEnd({ removed, added: [] }) : [],
     );
-    this.#observers.clear();
     this.#iommu = undefined;
     for (const segment of this.#segmentsById.values()) this.#store.free(this.#detach(segment));
     this.flat[Symbol.dispose]();

@@ -54,7 +54,7 @@ export function caseCode(source: string, bits: 16 | 32): CaseCode {
 export function rowsOf({ bytes, end }: CaseCode, bits: 16 | 32): Instruction[] {
   const rows: Instruction[] = [];
   const length = end - CODE - 2;
-  for (let offset = 0; offset < length; ) {
+  for (let offset = 0; offset < length;) {
     const { instruction, length: step } = disassemble(bytes.subarray(offset), { bits });
     if (instruction !== undefined) rows.push(instruction);
     offset += step;

@@ -1,0 +1,23 @@
+import type { Case } from '../case.ts';
+import { ARITHMETIC } from './arithmetic.ts';
+import { BITS } from './bits.ts';
+import { DECIMAL } from './decimal.ts';
+import { MOVES } from './moves.ts';
+import { MULTIPLICATION } from './multiplication.ts';
+import { SHIFTS } from './shifts.ts';
+import { STACK } from './stack.ts';
+import { STRINGS } from './strings.ts';
+
+/** Cases by topic. */
+export const TOPICS: Readonly<Record<string, readonly Case[]>> = {
+  arithmetic: ARITHMETIC,
+  bits: BITS,
+  decimal: DECIMAL,
+  moves: MOVES,
+  multiplication: MULTIPLICATION,
+  shifts: SHIFTS,
+  stack: STACK,
+  strings: STRINGS,
+};
+
+export const CASES: readonly Case[] = Object.values(TOPICS).flat();
