@@ -166,8 +166,7 @@ function form({ operands }, kind) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Operation numbers
 
-const RESERVED = { in: 'input', out: 'output' };
-const functionName = (handler) => RESERVED[handler] ?? handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+const functionName = (handler) => handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 
 /** Handlers that set RIP and nothing else that decoding depends on. */
 const NEAR = ['jmp_indirect', 'call', 'call_indirect', 'ret', 'loope', 'loopne', 'jcxz'];
