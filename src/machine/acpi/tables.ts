@@ -37,7 +37,6 @@ const FADT = {
   flags: 112,
   reset: 116,
   resetValue: 128,
-  extendedFacs: 132,
   extendedDsdt: 140,
   extendedPm1Event: 148,
   extendedPm1Control: 172,
@@ -70,7 +69,6 @@ export function acpiTables({ ram, processors = 1 }: AcpiOptions): AcpiTables {
   const fadtPointers: [number, 4 | 8][] = [
     [FADT.facs, 4],
     [FADT.dsdt, 4],
-    [FADT.extendedFacs, 8],
     [FADT.extendedDsdt, 8],
   ];
   const fadt = set.add(fadtTable(facs, dsdt), { pointers: fadtPointers });
@@ -118,7 +116,7 @@ function dsdtTable(ram: RamLayout): Uint8Array {
 function fadtTable(facs: number, dsdt: number): Uint8Array {
   const writer = table('FACP', 3, FADT.length - 36);
   const pm = PM_BASE;
-  writer.u32(FADT.facs, facs).u32(FADT.dsdt, dsdt).u64(FADT.extendedFacs, facs).u64(FADT.extendedDsdt, dsdt);
+  writer.u32(FADT.facs, facs).u32(FADT.dsdt, dsdt).u64(FADT.extendedDsdt, dsdt);
   writer.u16(FADT.sciInterrupt, IRQ.sci).u32(FADT.smiCommand, PORTS.apm.start);
   writer.u8(FADT.acpiEnable, 0xf1).u8(FADT.acpiDisable, 0xf0);
   writer
