@@ -39,7 +39,7 @@ afterAll(() => {
 describe('without a terminal', () => {
   test("what comes through a pipe is the guest's, Ctrl-] with it", () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, echo, { input: 'a\x03b\x1dcq', encoding: 'utf8' });
-    expect(stdout).toMatch(/ echo\na\x03b\x1dcq$/);
+    expect(stdout.endsWith(' echo\na\x03b\x1dcq')).toBe(true);
     expect(stderr).not.toContain('Ctrl-]');
     expect(stderr).toContain('the guest ended the run with status 1');
     expect(status).toBe(1);
@@ -66,10 +66,10 @@ describe('without a terminal', () => {
     await wait(3000);
     expect(resident() - before).toBeLessThan(8 * 1024);
     // It goes on when somebody reads, and can be stopped while nobody does.
-    let read = 0;
-    child.stdout.on('data', (chunk: Buffer) => (read += chunk.length));
+    const reader = { read: 0 };
+    child.stdout.on('data', (chunk: Buffer) => (reader.read += chunk.length));
     child.stdout.resume();
-    while (read < 2 ** 20) await wait(50);
+    while (reader.read < 2 ** 20) await wait(50);
     child.stdout.pause();
     await wait(300);
     child.kill('SIGINT');
@@ -103,7 +103,7 @@ describe('at a terminal', () => {
   programTest('what is typed reaches the guest as it is', 'python3', 'python3', async () => {
     const report = atTerminal(' echo', '\\x03\\x1a\\x13\\x11\\rq');
     expect(report).toMatchObject({ raw: true, restored: true, status: 1 });
-    expect(report.output).toMatch(/echo\r?\n\x03\x1a\x13\x11\rq/);
+    expect(report.output.replaceAll('\r\n', '\n')).toContain(' echo\n\x03\x1a\x13\x11\rq');
   });
 
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

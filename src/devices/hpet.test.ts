@@ -141,7 +141,7 @@ describe('a timer', () => {
     expect(rises).toHaveLength(1);
   });
 
-  it('with a comparator beyond the counter’s next wrap of 32 bits waits for the upper half', () => {
+  it("with a comparator beyond the counter's next wrap of 32 bits waits for the upper half", () => {
     const { clock, rises, write, timer } = board();
     timer(1, INTERRUPT | (20 << 9), 5);
     write(0x12c, 1);

@@ -51,8 +51,8 @@ function readConfig(options: RunOptions): MachineConfig {
   return {
     name: options.name,
     memory: options.memory,
-    bootRom: readBootRom(options),
     boot: readKernel(options),
+    bootRom: readBootRom(options),
     debugExit: options.debugExit,
     display: framebuffer === undefined ? undefined : { ...framebuffer, optionRom },
     firmwareConsole: options.firmwareConsole,

@@ -4,6 +4,7 @@ import type { AccessSize } from '../bus/io-handler.ts';
 import { MmioBus } from '../bus/mmio-bus.ts';
 import { PortBus } from '../bus/port-bus.ts';
 import { WasmEngine, type Engine, type EngineHost } from '../cpu/index.ts';
+import type { LocalApic } from '../devices/local-apic.ts';
 import type { Picture } from '../devices/framebuffer.ts';
 import { gpa, GuestMemory, type Gpa, type Segment } from '../memory/index.ts';
 import { createArena } from './arena.ts';
@@ -193,9 +194,10 @@ export class Machine implements Disposable {
 
   #engineHost(): EngineHost {
     const { ports, mmio, action } = this;
-    return {
-      portRead: (port, size) => ports.read(port, size),
-      portWrite: (port, size, value) => {
+    const localApic = (): LocalApic => this.interrupts.localApic;
+    const host = {
+      portRead: (port: number, size: AccessSize) => ports.read(port, size),
+      portWrite: (port: number, size: AccessSize, value: number) => {
         action.portWrite(port, size, value);
         ports.write(port, size, value);
         action.done();
@@ -206,9 +208,14 @@ export class Machine implements Disposable {
         mmio.write(address, size, value);
         action.done();
       },
-      acknowledgeInterrupt: () => this.interrupts.localApic.acknowledge(),
+      acknowledgeInterrupt: () => localApic().acknowledge(),
       timestamp: () => Math.floor(this.#time.now()),
+      // For the MSRs and CR8; made after the engine, which does not ask before it runs.
+      get apic(): LocalApic {
+        return localApic();
+      },
     };
+    return host;
   }
 
   /** Carried out between slices, when no instruction is in flight. */

@@ -42,7 +42,7 @@ test.each([
   const length =
     extra === 0
       ? lead
-      : [...bytes.slice(2, 2 + extra)].reduceRight((value, byte) => value * 256 + byte, 0) * 16 + (lead & 15);
+      : bytes.slice(2, 2 + extra).reduceRight((value, byte) => value * 256 + byte, 0) * 16 + (lead & 15);
   expect(length).toBe(bytes.length - 1);
 });
 
