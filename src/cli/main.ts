@@ -13,7 +13,8 @@ usage: skep COMMAND [OPTION...]
 ${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(8)}${summary}`).join('\n')}
   help    print this, or the options of one command
 
-exit status: 0 the guest powered off, 1 the guest died, 2 bad input, 3 time limit reached, 130 interrupted
+exit status: 0 the guest powered off, 1 the guest died, 2 bad input, 3 time limit reached, 130 interrupted;
+with --debug-exit what the guest wrote there
 `;
 
 function help(name: string | undefined): number {

@@ -85,11 +85,11 @@ export class Interrupts {
     return this.#rtc;
   }
 
-  /** In an order in which no line that is still up can raise anything. */
+  /** The HPET first, since what it gives back may rise, and the controllers forget that. */
   reset(): void {
-    this.pic.reset();
-    this.ioApic.reset();
     this.hpet.reset();
+    this.ioApic.reset();
+    this.pic.reset();
     this.localApic.reset();
   }
 
