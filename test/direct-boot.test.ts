@@ -28,6 +28,20 @@ describe('a multiboot kernel', () => {
     expect(run.machine.bootProtocol).toBe('multiboot 1');
   });
 
+  test('finds the chipset as firmware would have left it', () => {
+    using run = start(MULTIBOOT_KERNEL);
+    const { ports } = run.machine;
+    const config = (address: number, size: 1 | 4): number => {
+      ports.write(0xcf8, 4, address);
+      return ports.read(0xcfc, size);
+    };
+    expect(config(0x8000_0860, 4)).toBe(0x0b0b_0a0a);
+    expect(config(0x8000_0b3c, 1)).toBe(9);
+    expect(ports.read(0x4d0, 2)).toBe(0x0e00);
+    // The timer of power management counts at its port.
+    expect(ports.isFree(0x608, 4)).toBe(false);
+  });
+
   test('is there again, as it was, after a reset', async () => {
     using run = start(MULTIBOOT_KERNEL, { commandLine: 'x 3' });
     await run.run();

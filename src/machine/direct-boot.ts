@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import { KiB, MiB, PAGE_SIZE } from '../base/units.ts';
+import type { AccessSize } from '../bus/io-handler.ts';
 import type { PortBus } from '../bus/port-bus.ts';
 import type { Engine } from '../cpu/index.ts';
 import type { E820Range } from '../devices/fw-cfg.ts';
@@ -7,7 +8,7 @@ import { gpa, type GuestMemory } from '../memory/index.ts';
 import { placeTables } from './acpi/table-set.ts';
 import { acpiTables } from './acpi/tables.ts';
 import { ConfigError } from './config-error.ts';
-import { CHIPSET_END, HIGH_RAM_START, PM_BASE, PORTS, SLOT, type RamLayout } from './layout.ts';
+import { CHIPSET_END, HIGH_RAM_START, IRQ, PM_BASE, PORTS, SLOT, type RamLayout } from './layout.ts';
 import type { BootFile, BootPlan, MemoryWrite } from './loaders/boot-plan.ts';
 import { planBoot } from './loaders/load.ts';
 import { StructureWriter } from './structure-writer.ts';
@@ -33,10 +34,23 @@ const BIOS_DATA = { start: 0x400, length: 0x100, serialPort: 0x00, extendedData:
 
 const MEMORY_MIN: number = 2 * MiB;
 
-/** Power management is function 3 of the south bridge. */
-const POWER_MANAGEMENT = 0x8000_0000 | (SLOT.southBridge << 11) | (3 << 8);
-const PMBASE = 0x40;
-const PMREGMISC = 0x80;
+/** Configuration addresses: of the south bridge, and of its power management. */
+const SOUTH_BRIDGE = 0x8000_0000 | (SLOT.southBridge << 11);
+const POWER_MANAGEMENT = SOUTH_BRIDGE | (3 << 8);
+
+/** Registers of configuration space, and what firmware leaves in them: PIRQs A to D lead to 10, 10, 11 and 11. */
+const FIRMWARE_SETTINGS: readonly (readonly [address: number, value: number])[] = [
+  [SOUTH_BRIDGE | 0x60, 0x0b0b_0a0a],
+  [POWER_MANAGEMENT | 0x40, PM_BASE | 1],
+  [POWER_MANAGEMENT | 0x80, 1],
+];
+const PIRQ_IRQS = [10, 10, 11, 11] as const;
+/** What a PIRQ leads to is level-triggered, and so is the system control interrupt. */
+const LEVEL_IRQS: number = (1 << 9) | (1 << 10) | (1 << 11);
+
+const SLOTS = 32;
+const FUNCTIONS = 8;
+const INTERRUPT_LINE = 0x3c;
 
 /** What has to be done to a machine that has just been reset so that a kernel runs, in place of its firmware. */
 export class DirectBoot {
@@ -63,7 +77,7 @@ export class DirectBoot {
     for (const { gpa: start, bytes } of this.#writes) {
       assert(memory.write(gpa(start), bytes), 'a loader wrote where no RAM is');
     }
-    placePowerManagement(ports);
+    setUpChipset(ports);
     for (const [name, value] of Object.entries(this.plan.registers)) engine.setRegister(name, value);
   }
 }
@@ -89,18 +103,30 @@ function biosData(): Uint8Array {
     .u16(BIOS_DATA.kilobytes, EXTENDED_DATA.start / KiB).bytes;
 }
 
-/** The one thing that the tables promise and only firmware does: the block of power-management ports is in its place. */
-function placePowerManagement(ports: PortBus): void {
-  const address = PORTS.pciConfigAddress.start;
-  const data = PORTS.pciConfigData.start;
-  for (const [register, value] of [
-    [PMBASE, PM_BASE | 1],
-    [PMREGMISC, 1],
-  ] as const) {
-    ports.write(address, 4, (POWER_MANAGEMENT | register) >>> 0);
-    ports.write(data, 4, value);
+/** What the tables promise and only firmware does: the ports of power management, and where interrupts lead. */
+function setUpChipset(ports: PortBus): void {
+  for (const [address, value] of FIRMWARE_SETTINGS) writeConfig(ports, address, 4, value);
+  ports.write(PORTS.elcr.start, 2, LEVEL_IRQS);
+  for (let slot = 0; slot < SLOTS; slot++) {
+    for (let fn = 0; fn < FUNCTIONS; fn++) noteInterrupt(ports, slot, fn);
   }
-  ports.write(address, 4, 0);
+  ports.write(PORTS.pciConfigAddress.start, 4, 0);
+}
+
+/** Guests without ACPI believe the interrupt line register, which nothing but firmware sets. */
+function noteInterrupt(ports: PortBus, slot: number, fn: number): void {
+  const address = 0x8000_0000 | (slot << 11) | (fn << 8) | INTERRUPT_LINE;
+  ports.write(PORTS.pciConfigAddress.start, 4, address >>> 0);
+  const pin = ports.read(PORTS.pciConfigData.start + 1, 1);
+  if (pin < 1 || pin > 4) return;
+  const isPowerManagement = slot === SLOT.southBridge && fn === 3;
+  const line = isPowerManagement ? IRQ.sci : (PIRQ_IRQS[(slot + pin - 1) % 4] ?? 0);
+  ports.write(PORTS.pciConfigData.start, 1, line);
+}
+
+function writeConfig(ports: PortBus, address: number, size: AccessSize, value: number): void {
+  ports.write(PORTS.pciConfigAddress.start, 4, address >>> 0);
+  ports.write(PORTS.pciConfigData.start, size, value);
 }
 
 /** A boot ROM for a machine that boots directly: nothing but a processor that stands still, should it ever get there. */
