@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 /**
- * The name of the folder, and a file that shows that it is there. A kernel's package is the one that `depends` on the
+ * Packages, the folder when it is not named for the package, and a file that shows that it is there. A kernel's package is the one that `depends` on the
  * name leads to, its image becomes `vmlinuz`, and its modules are left out.
  */
 const GUESTS = [
@@ -13,6 +13,9 @@ const GUESTS = [
   { name: 'u-boot-qemu', witness: 'usr/lib/u-boot/qemu-x86/u-boot.rom' },
   { name: 'linux-image-cloud-amd64', witness: 'vmlinuz', kernel: true },
   { name: 'linux-image-686', witness: 'vmlinuz', kernel: true, architecture: 'i386' },
+  { name: 'busybox-static', witness: 'bin/busybox' },
+  { name: 'busybox-static', folder: 'busybox-static-i386', witness: 'bin/busybox', architecture: 'i386' },
+  { name: 'memtest86+', witness: 'boot/memtest86+x64.bin' },
 ];
 
 const root = resolve('guests');
@@ -77,15 +80,16 @@ function keepKernel(unpacked) {
   rmSync(join(unpacked, 'lib'), { recursive: true, force: true });
   rmSync(join(unpacked, 'usr'), { recursive: true, force: true });
   const image = readdirSync(join(unpacked, 'boot')).find((file) => file.startsWith('vmlinuz-'));
-  if (image === undefined || readFileSync(join(unpacked, 'boot', image)).length === 0) fail('the package has no kernel');
+  if (image === undefined || readFileSync(join(unpacked, 'boot', image)).length === 0)
+    fail('the package has no kernel');
   run('ln', ['-s', `boot/${image}`, join(unpacked, 'vmlinuz')]);
 }
 
 for (const guest of GUESTS) {
-  const { name, witness, kernel } = guest;
-  const target = join(root, name);
+  const { name, folder = name, witness, kernel } = guest;
+  const target = join(root, folder);
   if (existsSync(join(target, witness))) {
-    console.log(`${name}: here`);
+    console.log(`${folder}: here`);
     continue;
   }
   const work = mkdtempSync(join(tmpdir(), 'skep-guests-'));
@@ -96,7 +100,7 @@ for (const guest of GUESTS) {
     rmSync(target, { recursive: true, force: true });
     run('cp', ['-a', unpacked, target]);
     if (!existsSync(join(target, witness))) fail(`the package ${name} has no file ${witness}`);
-    console.log(`${name}: downloaded`);
+    console.log(`${folder}: downloaded`);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
