@@ -11,6 +11,7 @@ let folder = '';
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'skep-cli-'));
+  process.env.SKEP_RUNDIR = join(folder, 'run');
 });
 afterAll(() => {
   rmSync(folder, { recursive: true });

@@ -25,6 +25,8 @@ const OPTIONS: readonly Option[] = [
   { name: 'debug-exit', value: 'PORT', summary: 'exit device: a write of v ends the run with status (v << 1) | 1' },
   { name: 'screenshot', value: 'FILE.png', summary: 'at the end, write what the display shows' },
   { name: 'time-limit', value: 'SECONDS', summary: 'end with status 3 after this much machine time' },
+  { name: 'wire', summary: "lock the guest's memory in RAM" },
+  { name: 'core', summary: "put the guest's memory into core dumps of skep" },
   { name: 'deterministic', summary: 'let time be the number of instructions: a run repeats byte for byte' },
 ];
 

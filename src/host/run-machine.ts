@@ -8,12 +8,15 @@ import { mapStrip } from '../machine/inspect/map-strip.ts';
 import { mapTable } from '../machine/inspect/map-table.ts';
 import { traceLine } from '../machine/inspect/map-trace.ts';
 import { registerDump } from '../machine/inspect/register-dump.ts';
+import type { MakeArena } from '../machine/arena.ts';
 import { Machine } from '../machine/machine.ts';
 import type { Pace, Stop } from '../machine/run-loop.ts';
-import type { GuestMemory } from '../memory/index.ts';
+import { ArenaStore, type GuestMemory } from '../memory/index.ts';
 import { fileSink, nullSink, streamSink, type ByteSink } from './byte-sink.ts';
 import { eventLoopPace } from './event-loop-pace.ts';
 import { checkWritable, readImage } from './files.ts';
+import { HostError } from './host-error.ts';
+import { MachineNodes } from './machine-nodes.ts';
 import { Outlet } from './outlet.ts';
 import { patientPace } from './patient-pace.ts';
 import { Terminal } from './terminal.ts';
@@ -97,6 +100,7 @@ export async function runMachine(options: RunOptions): Promise<Ending> {
   const debugConsole = lifetimes.own(openSink(options.debugConsole, outlets));
   const machine: Machine = lifetimes.own(
     new Machine(config, {
+      makeArena: arenaWithNodes(options, lifetimes),
       hostTime: () => Math.floor(performance.now() * 1e6),
       wallClock: () => Date.now() / 1000,
       serial: (byte) => serial.write(byte),
@@ -119,6 +123,23 @@ export async function runMachine(options: RunOptions): Promise<Ending> {
   process.stderr.write(describeEnd(machine, stop));
   if (options.screenshotFile !== undefined) await saveScreenshot(machine, options.screenshotFile);
   return { stop, exitStatus: machine.exitStatus };
+}
+
+/** An arena whose segments other processes can map; the ordinary one, and a line that says why, where there are no nodes. */
+function arenaWithNodes({ name, wired, core }: RunOptions, lifetimes: Lifetimes): MakeArena {
+  return (request) => {
+    try {
+      const nodes = lifetimes.own(new MachineNodes({ name }));
+      const store = lifetimes.own(nodes.arenaStore(request));
+      store.pages.setCore(core);
+      if (wired) store.pages.wire();
+      return store;
+    } catch (error) {
+      if (wired || !(error instanceof HostError && error.code === 'ENOTSUP')) throw error;
+      process.stderr.write(`skep: ${error.message}\n`);
+      return new ArenaStore(request);
+    }
+  };
 }
 
 interface Manner {

@@ -97,3 +97,10 @@ export function ramLayout(memory: number): RamLayout {
   const below4GiB = Math.min(memory, LOW_RAM_LIMIT);
   return { below4GiB, above4GiB: memory - below4GiB };
 }
+
+/** Where RAM's bytes are in guest-physical space, for those who look at it from outside. */
+export function sysmemLayout(memory: number): { offset: number; length: number; gpa: number }[] {
+  const { below4GiB, above4GiB } = ramLayout(memory);
+  const low = { offset: 0, length: below4GiB, gpa: 0 };
+  return above4GiB === 0 ? [low] : [low, { offset: below4GiB, length: above4GiB, gpa: HIGH_RAM_START }];
+}

@@ -7,7 +7,7 @@ import { WasmEngine, type Engine, type EngineHost } from '../cpu/index.ts';
 import type { LocalApic } from '../devices/local-apic.ts';
 import type { Picture } from '../devices/framebuffer.ts';
 import { gpa, GuestMemory, type Gpa, type Segment } from '../memory/index.ts';
-import { createArena } from './arena.ts';
+import { createArena, type MakeArena } from './arena.ts';
 import { checkConfig, type MachineConfig } from './config.ts';
 import { DirectBoot } from './direct-boot.ts';
 import { DEBUG_EXIT_PORTS, DebugExit } from '../devices/debug-exit.ts';
@@ -16,7 +16,7 @@ import { firmwareConfig } from './firmware-files.ts';
 import { GuestAction } from './guest-action.ts';
 import { Interrupts } from './interrupts.ts';
 import { IsaDevices } from './isa-devices.ts';
-import { ADDRESS_BITS, CHIPSET_END, CHIPSET_START, HIGH_RAM_START, ramLayout } from './layout.ts';
+import { ADDRESS_BITS, CHIPSET_END, CHIPSET_START, HIGH_RAM_START, ramLayout, sysmemLayout } from './layout.ts';
 import { PciDevices } from './pci-devices.ts';
 import { runLoop, type Pace, type Requests, type Stop } from './run-loop.ts';
 import { SerialInput } from './serial-input.ts';
@@ -30,6 +30,8 @@ export interface Surroundings {
   readonly wallClock: () => number;
   readonly serial: (byte: number) => void;
   readonly debugConsole: (byte: number) => void;
+  /** Where segments get their bytes; memory of this process alone when absent. */
+  readonly makeArena?: MakeArena | undefined;
 }
 
 /** The date on which every deterministic machine is switched on: 1 January 2000. */
@@ -61,9 +63,14 @@ export class Machine implements Disposable {
     this.name = config.name;
     // Before anything is built: most kernels that cannot be started are refused here.
     this.#directBoot = config.boot === undefined ? undefined : new DirectBoot(config.boot, ramLayout(config.memory));
-    const store = this.#lifetimes.own(createArena(config));
+    const store = this.#lifetimes.own(createArena(config, surroundings.makeArena));
     this.memory = this.#lifetimes.own(new GuestMemory({ store, addressBits: ADDRESS_BITS }));
-    const ram = this.memory.createSegment({ name: 'ram', kind: 'sysmem', length: config.memory });
+    const ram = this.memory.createSegment({
+      name: 'ram',
+      kind: 'sysmem',
+      length: config.memory,
+      layout: sysmemLayout(config.memory),
+    });
     this.#mapRam(ram);
     this.engine = this.#lifetimes.own(new WasmEngine({ memory: this.memory, store, host: this.#engineHost() }));
     const deterministic = config.deterministic === true;
@@ -96,7 +103,7 @@ export class Machine implements Disposable {
     });
     const { interrupts } = this;
     this.#pci = new PciDevices({ config, memory, ram, ramLayout: layout, ports, mmio, interrupts, connections });
-    this.#serialInput = new SerialInput(this.#isa.uart);
+    this.#serialInput = new SerialInput(this.#isa.uart, this.#timers);
     if (config.debugExit !== undefined) this.#addDebugExit(config.debugExit);
     this.#directBoot?.apply(this);
   }

@@ -18,7 +18,7 @@ import { pageOf, PageStates } from './page-states.ts';
 import { copy, SEGMENT_KINDS, SegmentRecord } from './segment.ts';
 import type { Segment, SegmentKind } from './segment.ts';
 import { checkSegmentName } from './segment-name.ts';
-import type { Extent, Store } from './store.ts';
+import type { Extent, Store, SysmemSlice } from './store.ts';
 import { checkFlags, checkProt, checkSegment, checkSlice, Transaction } from './transaction.ts';
 import type { Edit, EditedMemory, MapRequest, UnmapRequest } from './transaction.ts';
 import { WindowOnSegment } from './window.ts';
@@ -28,6 +28,15 @@ export interface GuestMemoryOptions {
   readonly store: Store;
   /** Width of a guest-physical address, 32 to 52; 40 when absent. */
   readonly addressBits?: number;
+}
+
+export interface SegmentOptions {
+  readonly name: string;
+  readonly kind: SegmentKind;
+  /** Bytes, a multiple of the page size. */
+  readonly length: number;
+  /** Passed on to the store: see `ExtentUse`. */
+  readonly layout?: readonly SysmemSlice[];
 }
 
 /**
@@ -76,14 +85,14 @@ export class GuestMemory implements Disposable {
   // Segments
 
   /** Checks, in order: name and kind (EINVAL), length (EINVAL), name taken (EEXIST), room in the store (ENOMEM). */
-  createSegment(options: { name: string; kind: SegmentKind; length: number }): Segment {
+  createSegment(options: SegmentOptions): Segment {
     this.#checkAlive();
-    const { name, kind, length } = options;
+    const { name, kind, length, layout } = options;
     checkSegmentName(name);
     checkKind(kind);
     checkLength(name, length);
     this.#checkNameFree(name);
-    const extent = this.#store.allocate(length);
+    const extent = this.#store.allocate(length, layout === undefined ? { name, kind } : { name, kind, layout });
     const segment = new SegmentRecord({ id: this.#nextSegmentId++, name, kind }, extent, this.#states);
     this.#segments.set(name, segment);
     this.#segmentsById.set(segment.id, segment);
