@@ -2,6 +2,9 @@
 export { ConfigError } from './machine/config-error.ts';
 export { Machine, type Surroundings } from './machine/machine.ts';
 export type { DisplayConfig, MachineConfig } from './machine/config.ts';
+export { standstillBootRom, type KernelConfig } from './machine/direct-boot.ts';
+export { planBoot } from './machine/loaders/load.ts';
+export type { BootFile, BootPlan, BootRequest, MemoryWrite } from './machine/loaders/boot-plan.ts';
 export type { Pace, Stop } from './machine/run-loop.ts';
 export { parseMemorySize } from './machine/memory-size.ts';
 export { builtInBootRom } from './machine/built-in-guest/boot-rom.ts';

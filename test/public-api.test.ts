@@ -19,7 +19,9 @@ test('the public API is what this list says', () => {
     'mapStrip',
     'mapTable',
     'parseMemorySize',
+    'planBoot',
     'registerDump',
+    'standstillBootRom',
     'traceLine',
   ]);
 });

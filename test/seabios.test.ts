@@ -72,6 +72,8 @@ for (const bios of BIOSES) {
       expect(run.debugConsole).toMatch(/bochs-display: bdf 00:02.0, bar 0 at 0xfd000000/);
       expect(run.debugConsole).toContain('bochs-display: id is 0xb0c5, good');
       expect(run.debugConsole).toContain('PS2 keyboard initialized');
+      // The ACPI tables that it was given, placed by their loader script and believed.
+      expect(run.debugConsole).toContain('Using pmtimer, ioport 0x608');
       expect(mapOf(run)).toEqual(EXPECTED[bios]);
       const picture = run.machine.screenshot();
       expect(picture).toBeDefined();

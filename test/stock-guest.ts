@@ -7,6 +7,12 @@ const FILES = {
   'bios.bin': 'guests/seabios/usr/share/seabios/bios.bin',
   'vgabios-bochs-display.bin': 'guests/seabios/usr/share/seabios/vgabios-bochs-display.bin',
   'u-boot.rom': 'guests/u-boot-qemu/usr/lib/u-boot/qemu-x86/u-boot.rom',
+  'vmlinuz-amd64': 'guests/linux-image-cloud-amd64/vmlinuz',
+  'vmlinuz-686': 'guests/linux-image-686/vmlinuz',
+  'busybox-amd64': 'guests/busybox-static/bin/busybox',
+  'busybox-i386': 'guests/busybox-static-i386/bin/busybox',
+  'memtest-x64': 'guests/memtest86+/boot/memtest86+x64.bin',
+  'memtest-ia32': 'guests/memtest86+/boot/memtest86+ia32.bin',
 } as const;
 
 export type StockFile = keyof typeof FILES;

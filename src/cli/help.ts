@@ -12,7 +12,7 @@ usage: skep COMMAND [OPTION...]
 ${rows.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`).join('\n')}
 
 exit status: 0 done, or the guest powered off; 1 the guest died; 2 bad input, or no such machine; 3 time limit reached;
-130 interrupted
+130 interrupted; with --debug-exit what the guest wrote there
 `;
 }
 

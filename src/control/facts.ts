@@ -6,7 +6,7 @@ import * as z from 'zod';
  */
 const whole = z.int().min(0);
 
-const STOPS = ['power-off', 'shutdown', 'time-limit', 'interrupted', 'stopped'] as const;
+const STOPS = ['power-off', 'shutdown', 'time-limit', 'interrupted', 'stopped', 'debug-exit'] as const;
 
 export const machineFacts = z
   .object({

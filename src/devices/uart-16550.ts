@@ -62,6 +62,9 @@ const MSR_RI = 0x40;
 /** Baud rate is this over the divisor: the PC's 1.8432 MHz crystal over 16. */
 const HIGHEST_RATE = 115_200;
 
+/** A sender looks once for each byte; so many looks in a row are a receiver's. */
+const MANY_LOOKS = 16;
+
 export interface Uart16550Options {
   readonly clock: Clock;
   /** IRQ 4 for the first serial port. */
@@ -115,6 +118,8 @@ export class Uart16550 {
   /** MSR bits 7-4 as the modem drives them: a modem that is always there. */
   #modemLines = 0xb0;
   #modemChanges = 0;
+  /** Looks at the line status that found no byte, with nothing sent or set up in between; it stays once it is large. */
+  #idleLooks = 0;
 
   constructor(options: Uart16550Options) {
     this.#clock = options.clock;
@@ -137,9 +142,18 @@ export class Uart16550 {
     this.#emptied = false;
     this.#modemChanges = 0;
     this.#lineErrors = 0;
+    this.#idleLooks = 0;
     this.#clearReceiver();
     this.#update();
     this.#tellRoom();
+  }
+
+  /**
+   * Whether the guest seems to want input: it has its interrupt on, or looks for bytes again and again. A driver that is
+   * only setting the chip up does neither, and throws away what it finds.
+   */
+  get isListening(): boolean {
+    return (this.#enables & IER_RECEIVED) !== 0 || this.#idleLooks >= MANY_LOOKS;
   }
 
   /**
@@ -204,6 +218,7 @@ export class Uart16550 {
 
   #write(offset: number, value: number): void {
     const divisor = (this.#lineControl & DLAB) !== 0;
+    if (offset !== DATA || divisor || this.#idleLooks < MANY_LOOKS) this.#idleLooks = 0;
     if (offset === DATA) {
       if (divisor) this.#divisor = (this.#divisor & 0xff00) | value;
       else this.#transmit(value);
@@ -320,6 +335,7 @@ export class Uart16550 {
   #readLineStatus(): number {
     let status = LSR_TRANSMITTER_EMPTY | this.#lineErrors;
     if (this.#count > 0) status |= LSR_READY;
+    else if (this.#idleLooks < MANY_LOOKS) this.#idleLooks++;
     if (this.#fifosOn && this.#hasErrorsWaiting()) status |= LSR_FIFO_HAS_ERROR;
     if (this.#count > 0) this.#errors[this.#first] = 0;
     this.#lineErrors = 0;

@@ -1,5 +1,6 @@
 import { Lifetimes } from '../base/disposable.ts';
 import { KiB, MiB, SECOND } from '../base/units.ts';
+import { standstillBootRom, type KernelConfig } from '../machine/direct-boot.ts';
 import { builtInBootRom } from '../machine/built-in-guest/boot-rom.ts';
 import type { MachineConfig } from '../machine/config.ts';
 import { ConfigError } from '../machine/config-error.ts';
@@ -17,27 +18,37 @@ import { eventLoopPace } from './event-loop-pace.ts';
 import { checkWritable, readImage } from './files.ts';
 import { HostError } from './host-error.ts';
 import { MachineNodes } from './machine-nodes.ts';
+import { Outlet } from './outlet.ts';
+import { patientPace } from './patient-pace.ts';
 import { openRunFolder, runFolderPath } from './run-folder.ts';
+import { Terminal } from './terminal.ts';
 import type { RunOptions, SinkChoice } from './run-options.ts';
 
 /** Files are read up to here; what each may have is for the device to say. */
 const IMAGE_LENGTH_MAX = 64 * MiB;
+const BOOT_FILE_LENGTH_MAX = 2048 * MiB;
 
-function openSink(choice: SinkChoice): ByteSink {
+/** How a run ended, and what the guest told the exit device if that was how. */
+export interface Ending {
+  readonly stop: Stop;
+  readonly exitStatus: number | undefined;
+}
+
+function openSink(choice: SinkChoice, outlets: Record<'stdout' | 'stderr', Outlet>): ByteSink {
   switch (choice.kind) {
     case 'off':
       return nullSink;
     case 'stdio':
-      return streamSink(process.stdout);
+      return streamSink(outlets.stdout);
     case 'stderr':
-      return streamSink(process.stderr);
+      return streamSink(outlets.stderr);
     case 'file':
       return fileSink(choice.path);
   }
 }
 
 function readConfig(options: RunOptions): MachineConfig {
-  const { bootRomFile, optionRomFile, framebuffer } = options;
+  const { optionRomFile, framebuffer } = options;
   if (optionRomFile !== undefined && framebuffer === undefined) {
     throw new ConfigError(`option ROM '${optionRomFile}' needs the display, which is off`);
   }
@@ -45,24 +56,54 @@ function readConfig(options: RunOptions): MachineConfig {
   return {
     name: options.name,
     memory: options.memory,
-    bootRom: bootRomFile === undefined ? builtInBootRom() : readImage(bootRomFile, IMAGE_LENGTH_MAX),
+    boot: readKernel(options),
+    bootRom: readBootRom(options),
+    debugExit: options.debugExit,
     display: framebuffer === undefined ? undefined : { ...framebuffer, optionRom },
     firmwareConsole: options.firmwareConsole,
     deterministic: options.deterministic,
   };
 }
 
+function readBootRom({ bootRomFile, kernelFile }: RunOptions): Uint8Array {
+  if (bootRomFile !== undefined) return readImage(bootRomFile, IMAGE_LENGTH_MAX);
+  return kernelFile === undefined ? builtInBootRom() : standstillBootRom();
+}
+
+/** Random bytes that a guest begins with; always the same ones where a run is to be repeatable. */
+const SEED_LENGTH = 32;
+
+function readKernel({
+  kernelFile,
+  moduleFiles,
+  commandLine,
+  bootRomFile,
+  deterministic,
+}: RunOptions): KernelConfig | undefined {
+  if (kernelFile === undefined) return undefined;
+  if (bootRomFile !== undefined) {
+    throw new ConfigError(`kernel '${kernelFile}' is started without firmware: give it or a boot ROM, not both`);
+  }
+  const file = (name: string): KernelConfig['kernel'] => ({ name, bytes: readImage(name, BOOT_FILE_LENGTH_MAX) });
+  const seed = new Uint8Array(SEED_LENGTH);
+  if (!deterministic) crypto.getRandomValues(seed);
+  return { kernel: file(kernelFile), modules: moduleFiles.map(file), commandLine, seed };
+}
+
 /** Builds the machine that the options describe, runs it to its end and says why it ended. */
-export async function runMachine(options: RunOptions): Promise<Stop> {
+export async function runMachine(options: RunOptions): Promise<Ending> {
   const config = readConfig(options);
   if (options.screenshotFile !== undefined) checkWritable(options.screenshotFile);
   if (options.control) await loadControl();
   using lifetimes = new Lifetimes();
   const tap = new SerialTap();
   const listened = collectingSink((bytes) => tap.write(bytes));
-  const serial = lifetimes.own(bothSinks(openSink(options.serial), listened));
-  const debugConsole = lifetimes.own(openSink(options.debugConsole));
-  const machine = lifetimes.own(
+  // Who falls behind with reading ends the slice; the pace then waits.
+  const outlet = (stream: NodeJS.WriteStream): Outlet => new Outlet(stream, () => machine.engine.requestExit());
+  const outlets = { stdout: outlet(process.stdout), stderr: outlet(process.stderr) };
+  const serial = lifetimes.own(bothSinks(openSink(options.serial, outlets), listened));
+  const debugConsole = lifetimes.own(openSink(options.debugConsole, outlets));
+  const machine: Machine = lifetimes.own(
     new Machine(config, {
       makeArena: arenaWithNodes(options, lifetimes),
       hostTime: () => Math.floor(performance.now() * 1e6),
@@ -75,16 +116,18 @@ export async function runMachine(options: RunOptions): Promise<Stop> {
     serial.flush();
     debugConsole.flush();
   };
-  const pace = eventLoopPace(flush);
+  const turns = [flush];
+  const turn = eventLoopPace(() => turns.forEach((part) => part()));
+  const pace = patientPace(turn, Object.values(outlets));
   await using _control = options.control ? await openControl(machine, tap, pace) : undefined;
   if (options.traceMap) lifetimes.own(traceMap(machine, flush));
-  if (options.bootRomFile === undefined) lifetimes.own(showMap(machine, flush));
+  if (options.bootRomFile === undefined && options.kernelFile === undefined) lifetimes.own(showMap(machine, flush));
   if (options.timeLimit !== undefined) machine.stopAt(options.timeLimit * SECOND);
-  const stop = await runInterruptibly(machine, pace, options.serial.kind === 'stdio');
+  const stop = await runInterruptibly(machine, { pace, turns, reads: options.serial.kind === 'stdio' });
   flush();
   process.stderr.write(describeEnd(machine, stop));
   if (options.screenshotFile !== undefined) await saveScreenshot(machine, options.screenshotFile);
-  return stop;
+  return { stop, exitStatus: machine.exitStatus };
 }
 
 /** Its part of the program is loaded by those alone who listen, and before the machine's time begins. */
@@ -116,8 +159,18 @@ function arenaWithNodes({ name, wired, core }: RunOptions, lifetimes: Lifetimes)
   };
 }
 
-/** Runs while Ctrl-C, and an end of whoever reads our output, stop the machine at the next slice. */
-async function runInterruptibly(machine: Machine, pace: Pace, reads: boolean): Promise<Stop> {
+interface Manner {
+  readonly pace: Pace;
+  /** What is done whenever the event loop gets its turn. */
+  readonly turns: (() => void)[];
+  /** Whether standard input is the serial port's. */
+  readonly reads: boolean;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Runs while Ctrl-C, Ctrl-] and an end of whoever reads our output stop the machine at the next slice. */
+async function runInterruptibly(machine: Machine, { pace, turns, reads }: Manner): Promise<Stop> {
   const interrupt = (): void => {
     machine.stop('interrupted');
     pace.wake();
@@ -126,15 +179,21 @@ async function runInterruptibly(machine: Machine, pace: Pace, reads: boolean): P
     machine.serialInput(bytes);
     pace.wake();
   };
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  using terminal = reads ? openTerminal(machine, receive, interrupt) : undefined;
+  turns.push(() => terminal?.turn());
+  for (const signal of SIGNALS) process.once(signal, interrupt);
   process.stdout.on('error', interrupt);
-  if (reads) process.stdin.on('data', receive);
   try {
     return await machine.run(pace);
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-    process.stdin.off('data', receive).pause();
+    for (const signal of SIGNALS) process.off(signal, interrupt);
   }
+}
+
+function openTerminal(machine: Machine, receive: (bytes: Uint8Array) => void, quit: () => void): Terminal {
+  const notice = (text: string): void => void process.stderr.write(text);
+  const waiting = (): number => machine.serialInputWaiting;
+  return new Terminal({ input: process.stdin, notice, receive, waiting, quit });
 }
 
 /** One line on standard error for each edit of the map, the initial map first. */
@@ -191,6 +250,8 @@ function describeEnd(machine: Machine, stop: Stop): string {
       return `skep: the guest powered off after ${time}\n`;
     case 'time-limit':
       return `skep: time limit reached after ${time}\n`;
+    case 'debug-exit':
+      return `skep: the guest ended the run with status ${machine.exitStatus} after ${time}\n`;
     case 'interrupted':
       return `skep: interrupted after ${time}\n`;
     case 'stopped':

@@ -12,8 +12,8 @@ export interface Pace {
   wake(): void;
 }
 
-/** Why a machine has stopped. `stopped`: somebody outside asked for it. */
-export type Stop = 'power-off' | 'shutdown' | 'time-limit' | 'interrupted' | 'stopped';
+/** Why a machine has stopped. `stopped`: somebody outside asked for it; `debug-exit`: the guest wrote to the exit device. */
+export type Stop = 'power-off' | 'shutdown' | 'time-limit' | 'interrupted' | 'stopped' | 'debug-exit';
 
 /** A request that is carried out between two slices, when no instruction is in flight. */
 export interface Requests {
