@@ -92,7 +92,7 @@ function sizeRule({ operands }) {
   for (const operand of operands) {
     if (operand === 'AL') return 'BYTE';
     if (operand === 'rAX') return operands.some((other) => /^I|DX/.test(other)) ? 'OPERAND_TO_32' : 'OPERAND';
-    if (/^[IJSCD1]/.test(operand)) continue;
+    if (/^[IJSCD1PQNVWU]/.test(operand)) continue;
     const rule = WIDTH_RULE[operand.slice(1)];
     if (rule !== undefined) return rule;
   }
@@ -114,12 +114,12 @@ function immediateRule({ operands }) {
   return 'NONE';
 }
 
-const isModrm = ({ encoding }) => /\/[r0-7]/.test(encoding);
+const isModrm = ({ encoding }) => /\/[r0-7]/.test(encoding) || fixedModrm(encoding.split(' ').slice(1)) !== undefined && !/^0F [C-F].$|\+r/.test(encoding);
 
 function rowFlags(row, hot) {
   const { operands, traits, handler } = row;
-  const register = operands.find((operand) => /^[GSCDZ][a-z]/.test(operand));
-  const rm = operands.find((operand) => /^[EMR][a-z]?/.test(operand));
+  const register = operands.find((operand) => /^[GSCDZVP][a-z]/.test(operand));
+  const rm = operands.find((operand) => /^[EMRWUQN][a-z]?/.test(operand));
   const flags = {
     MODRM: isModrm(row),
     MEMORY_ONLY: rm?.startsWith('M'),
@@ -230,44 +230,87 @@ const SWAPPED = new Set(['mov', 'add', 'or', 'adc', 'sbb', 'and', 'sub', 'xor', 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decoder data
 
-function parseEncoding({ encoding }) {
+/** Prefixes by the number that the decoder gives them; NP is none of the others. */
+const MANDATORY = ['NP', '66', 'F3', 'F2'];
+const MAPS = ['', '0F', '0F 38', '0F 3A'];
+
+/** A fixed ModRM byte, if the encoding has one: `D9 E0`, `D8 C0+i`. */
+const fixedModrm = (words) => words.find((word) => /^[C-F][0-9A-F](\+i)?$/.test(word));
+
+function parseEncoding({ encoding, operands }) {
   const words = encoding.split(' ');
-  const mandatory = /^(66|F3|F2) /.test(encoding) ? ['66', 'F3', 'F2'].indexOf(words.shift()) + 1 : 0;
-  const map = words[0] === '0F' ? (words.shift(), 1) : 0;
+  const mandatory = words.length > 1 && MANDATORY.includes(words[0]) ? MANDATORY.indexOf(words.shift()) : undefined;
+  const prefix = words[0] === '0F' ? words.splice(0, /^3[8A]$/.test(words[1]) && words.length > 2 ? 2 : 1).join(' ') : '';
   const opcode = Number.parseInt(words.shift(), 16);
   const digit = words.find((word) => /^\/[0-7]$/.test(word));
-  return { mandatory, map, opcode, group: digit && Number(digit[1]), register: words.includes('+r') };
+  const modrm = fixedModrm(words);
+  return {
+    mandatory,
+    map: MAPS.indexOf(prefix),
+    opcode,
+    group: digit && Number(digit[1]),
+    register: words.includes('+r'),
+    modrm: modrm && { first: Number.parseInt(modrm, 16), count: modrm.endsWith('+i') ? 8 : 1 },
+    memoryOnly: operands.some((operand) => /^M/.test(operand)),
+    registerOnly: operands.some((operand) => /^[UN]/.test(operand)),
+  };
 }
 
-/** Entries of the opcode map: 0 is undefined; the top two bits say what the rest indexes. */
-export const ENTRY = { ROW: 0x0000, GROUP: 0x4000, MANDATORY: 0x8000, KIND: 0xc000, INDEX: 0x3fff };
+/**
+ * Entries of the opcode map: 0 is undefined; the top two bits say what the rest indexes. A FORM has eight entries for
+ * memory operands, by ModRM.reg, then 64 for the ModRM bytes from C0 on.
+ */
+export const ENTRY = { ROW: 0x0000, GROUP: 0x4000, MANDATORY: 0x8000, FORM: 0xc000, KIND: 0xc000, INDEX: 0x3fff };
 
-function opcodeEntries(rows) {
-  const opcodes = filled(512, 0);
-  const subtables = [];
-  const subtable = (existing, kind, length) => {
-    if ((existing & ENTRY.KIND) === kind && existing !== 0) return existing;
-    const index = subtables.length;
-    subtables.push(...filled(length, existing));
+class OpcodeMap {
+  opcodes = filled(256 * MAPS.length, 0);
+  subtables = [];
+
+  constructor(rows) {
+    const parsed = rows.map((row, index) => ({ ...parseEncoding(row), id: index + 1 }));
+    for (let at = 0; at < this.opcodes.length; at++) {
+      const here = parsed.filter(({ map, opcode, register }) =>
+        register ? at >> 3 === (map * 256 + opcode) >> 3 : at === map * 256 + opcode,
+      );
+      // An exact opcode (90) replaces its part of a range (90 +r).
+      const exact = here.filter(({ register }) => !register);
+      this.opcodes[at] = this.#byPrefix(exact.length > 0 ? exact : here);
+    }
+  }
+
+  #table(kind, entries) {
+    const index = this.subtables.length;
+    this.subtables.push(...entries);
     return kind | index;
-  };
-  const parsed = rows.map((row, index) => ({ ...parseEncoding(row), id: index + 1 }));
-  // Ranges first, so that exact opcodes (90, in 90 +r) replace their part.
-  for (const { map, opcode, id } of parsed.filter(({ register }) => register)) {
-    for (let low = 0; low < 8; low++) opcodes[map * 256 + opcode + low] = id;
   }
-  const exact = parsed.filter(({ register }) => !register).sort((a, b) => a.mandatory - b.mandatory);
-  for (const { map, opcode, id, group, mandatory } of exact) {
-    const at = map * 256 + opcode;
-    if (group !== undefined) {
-      opcodes[at] = subtable(opcodes[at], ENTRY.GROUP, 8);
-      subtables[(opcodes[at] & ENTRY.INDEX) + group] = id;
-    } else if (mandatory !== 0) {
-      opcodes[at] = subtable(opcodes[at], ENTRY.MANDATORY, 4);
-      subtables[(opcodes[at] & ENTRY.INDEX) + mandatory] = id;
-    } else opcodes[at] = id;
+
+  #byPrefix(rows) {
+    if (rows.every(({ mandatory }) => mandatory === undefined)) return this.#byModrm(rows);
+    const entries = MANDATORY.map((_, number) => {
+      const exact = rows.filter(({ mandatory }) => mandatory === number);
+      return this.#byModrm(exact.length > 0 ? exact : rows.filter(({ mandatory }) => mandatory === undefined));
+    });
+    return this.#table(ENTRY.MANDATORY, entries);
   }
-  return { opcodes, subtables };
+
+  #byModrm(rows) {
+    if (rows.length === 0) return 0;
+    if (rows.some(({ modrm, registerOnly }) => modrm || registerOnly) || rows.filter(({ group }) => group === undefined).length > 1)
+      return this.#byForm(rows);
+    if (rows.every(({ group }) => group === undefined)) return rows.at(-1).id;
+    const entries = Array.from({ length: 8 }, (_, number) => rows.findLast(({ group }) => group === number)?.id ?? 0);
+    return this.#table(ENTRY.GROUP, entries);
+  }
+
+  #byForm(rows) {
+    const matches = (number, rest) => rows.find((row) => !row.modrm && rest(row) && (row.group ?? number) === number)?.id ?? 0;
+    const memory = Array.from({ length: 8 }, (_, number) => matches(number, ({ registerOnly }) => !registerOnly));
+    const registers = Array.from({ length: 64 }, (_, low) => {
+      const whole = rows.find(({ modrm }) => modrm && 0xc0 + low >= modrm.first && 0xc0 + low < modrm.first + modrm.count);
+      return whole?.id ?? matches(low >> 3, ({ memoryOnly }) => !memoryOnly);
+    });
+    return this.#table(ENTRY.FORM, [...memory, ...registers]);
+  }
 }
 
 function rowBytes(row, operations, conditions) {
@@ -302,7 +345,7 @@ function fusions(operations) {
 }
 
 function decoderSource(rows, operations, conditions) {
-  const { opcodes, subtables } = opcodeEntries(rows);
+  const { opcodes, subtables } = new OpcodeMap(rows);
   const blank = filled(ROW.BYTES, 0);
   return [
     '// Generated from table/instructions.ts.',

@@ -16,5 +16,7 @@ export const CR4_PSE: u64 = 0x10;
 export const CR4_PAE: u64 = 0x20;
 export const CR4_PGE: u64 = 0x80;
 export const CR4_PCE: u64 = 0x100;
+export const CR4_OSFXSR: u64 = 0x200;
+export const CR4_OSXMMEXCPT: u64 = 0x400;
 
 export const EFER_NXE: u64 = 0x800;

@@ -31,7 +31,7 @@ import {
   CR4_TSD,
 } from './control-bits';
 import { DR6_BD, DR7_GD, raiseDebug } from './debug';
-import { fault, raise, raiseError, VECTOR_GP, VECTOR_NM, VECTOR_UD } from './fault';
+import { fault, raise, raiseError, VECTOR_GP, VECTOR_UD } from './fault';
 import { rdtscInto } from './msr';
 import { flushTlb, flushTlbGlobal, invalidatePage, loadPdptes } from './paging';
 import { operandLinear, updateMode } from './segment';
@@ -191,15 +191,4 @@ export function ud(u: usize): void {
 /** Not in system management mode. */
 export function rsm(u: usize): void {
   raise(VECTOR_UD);
-}
-
-/** WAIT: #NM when both MP and TS are set. */
-export function wait(u: usize): void {
-  const both = CR0_MP | CR0_TS;
-  if ((load<u64>(STATE_CR0) & both) == both) raise(VECTOR_NM);
-}
-
-/** A coprocessor instruction, without a coprocessor. */
-export function esc(u: usize): void {
-  if ((load<u64>(STATE_CR0) & (CR0_EM | CR0_TS)) != 0) raise(VECTOR_NM);
 }

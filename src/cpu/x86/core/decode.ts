@@ -1,5 +1,6 @@
 // The decoder: bytes to uops, by the tables that the generator makes of the opcode table (SDM volume 2, chapter 2).
 import {
+  ENTRY_FORM,
   ENTRY_GROUP,
   ENTRY_INDEX,
   ENTRY_KIND,
@@ -128,7 +129,7 @@ export function decode(address: usize, available: u32, u: usize, mode: u32): u32
   endsBlock = false;
   clear(u);
   const opcode = takePrefixes(mode);
-  decodeOpcode(u, opcode == 0x0f ? 0x100 | take8() : opcode, mode);
+  decodeOpcode(u, opcode == 0x0f ? takeEscaped() : opcode, mode);
   if (overrun) {
     if (available < MAX_LENGTH) return 0;
     becomeRaise(u, VECTOR_GP);
@@ -151,6 +152,13 @@ function becomeRaise(u: usize, vector: u32): void {
   store<u16>(u, <u16>OP_RAISE, UOP_OP_16);
   store<u64>(u, vector, UOP_IMMEDIATE);
   endsBlock = true;
+}
+
+/** The opcode after 0F, with the number of its map above it. */
+function takeEscaped(): u32 {
+  const opcode = take8();
+  if (opcode == 0x38) return 0x200 | take8();
+  return opcode == 0x3a ? 0x300 | take8() : 0x100 | opcode;
 }
 
 /** Takes prefixes and the first opcode byte. Of several of one group the last counts. */
@@ -208,7 +216,7 @@ function takePrefixes(mode: u32): u32 {
   return 0;
 }
 
-/** Decodes everything after the prefixes; `opcode` has bit 8 set in the two-byte map. */
+/** Decodes everything after the prefixes; bits 9:8 of `opcode` are its map (one byte, 0F, 0F 38, 0F 3A). */
 function decodeOpcode(u: usize, opcode: u32, mode: u32): void {
   let entry: u32 = load<u16>(OPCODES + (opcode << 1));
   if ((entry & ENTRY_KIND) == ENTRY_MANDATORY) {
@@ -223,9 +231,21 @@ function decodeOpcode(u: usize, opcode: u32, mode: u32): void {
     decodeRow(u, ROWS + entry * ROW_BYTES, opcode, modrm, mode);
     return;
   }
+  if ((entry & ENTRY_KIND) == ENTRY_FORM) return decodeForm(u, entry & ENTRY_INDEX, opcode, mode);
   const row = ROWS + entry * ROW_BYTES;
   if ((<u32>load<u16>(row, ROW_FLAGS_16) & ROW_FLAG_MODRM) != 0) modrm = take8();
   decodeRow(u, row, opcode, modrm, mode);
+}
+
+/** Memory operands by ModRM.reg, registers by the whole byte. */
+function decodeForm(u: usize, index: u32, opcode: u32, mode: u32): void {
+  const modrm = take8();
+  const at = modrm >= 0xc0 ? modrm - 0xc0 + 8 : (modrm >> 3) & 7;
+  const entry: u32 = load<u16>(SUBTABLES + ((index + at) << 1));
+  if (entry == 0 || overrun) return becomeRaise(u, VECTOR_UD);
+  decodeRow(u, ROWS + entry * ROW_BYTES, opcode, modrm, mode);
+  // The x87 opcode register, from which its instructions also tell what they are.
+  if (opcode < 0x100) store<u16>(u, <u16>(((opcode & 7) << 8) | modrm), UOP_SELECTOR_16);
 }
 
 function decodeRow(u: usize, row: usize, opcode: u32, modrm: u32, mode: u32): void {

@@ -35,6 +35,7 @@ import { resetMsrs } from './msr';
 import { initializeTlb } from './paging';
 import { setCpl, updateMode } from './segment';
 import { setReg32, setRip, setSegment } from './state';
+import { resetX87 } from './x87-control';
 
 /** Bits of a physical address, as CPUID says and the guest-physical address space has. */
 const PHYSICAL_BITS: u64 = 40;
@@ -51,6 +52,7 @@ export function resetProcessor(): void {
   resetSegments();
   resetControl();
   resetMsrs();
+  resetX87();
   clearFault();
   store<u32>(STATE_NMI_PENDING_32, 0);
   store<u32>(STATE_NMI_BLOCKED_32, 0);

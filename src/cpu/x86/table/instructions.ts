@@ -1,4 +1,5 @@
 import { instruction, type Instruction } from './instruction.ts';
+import { X87_INSTRUCTIONS } from './x87-instructions.ts';
 
 /** Conditions in the order of their encoding, with the flags each reads (SDM volume 1, appendix B). */
 export const CONDITIONS: readonly { readonly name: string; readonly reads: string }[] = [
@@ -318,15 +319,6 @@ const SYSTEM: readonly Instruction[] = [
   instruction('0F AA', 'rsm', 'end'),
 ];
 
-/**
- * The coprocessor's opcodes on a processor without one: #NM when CR0.EM or CR0.TS asks for it, else nothing happens,
- * which is how software finds out (FNINIT, FNSTSW AX, and AX is as before).
- */
-const COPROCESSOR: readonly Instruction[] = [
-  instruction('9B', 'wait', ''),
-  ...Array.from({ length: 8 }, (_, index) => instruction(`${hex(0xd8 + index)} /r`, 'esc Ev', '')),
-];
-
 /** Every instruction that skep executes. The order has no meaning. */
 export const INSTRUCTIONS: readonly Instruction[] = [
   ...MOVES,
@@ -336,5 +328,5 @@ export const INSTRUCTIONS: readonly Instruction[] = [
   ...STRINGS,
   ...TRANSFERS,
   ...SYSTEM,
-  ...COPROCESSOR,
+  ...X87_INSTRUCTIONS,
 ];

@@ -106,8 +106,22 @@ export const FIELD = {
   DEADLINE: 0x2b8,
 
   MSR: 0x300, // storage of the MSRs in core/msr.ts, 8 bytes each, 128 of them
-  X87: 0x800, // rooms for x87 and SSE state
-  SSE: 0xa00,
+
+  // x87: registers R0 to R7 (not ST(0) to ST(7)) of 16 bytes, significand first; an MMX register is a significand.
+  X87: 0x800,
+  X87_CONTROL_32: 0x880,
+  X87_STATUS_32: 0x884, // without TOP
+  X87_TOP_32: 0x888,
+  X87_USED_32: 0x88c, // a bit for each register that is not empty: the tag word as FXSAVE has it
+  X87_OPCODE_32: 0x890, // of the last instruction: bits 10:8 of its first byte, 7:0 ModRM
+  X87_CS_32: 0x894,
+  X87_IP: 0x898,
+  X87_DP: 0x8a0,
+  X87_DS_32: 0x8a8,
+  FERR_32: 0x8ac, // 1: the FERR# pin is asserted (an exception with CR0.NE clear), which a PC wires to IRQ 13
+
+  SSE: 0xa00, // XMM0 to XMM15 of 16 bytes
+  MXCSR_32: 0xb00,
 } as const;
 
 /** What a decoded instruction depends on besides its bytes; part of the key of decoded code. */
