@@ -6,7 +6,8 @@
  * ModRM byte, `+r` for a register in the low three bits of the opcode, `+cc` for a condition there. A leading `66`,
  * `F3` or `F2` is a mandatory prefix, and `NP` says that there must be none of the three. A byte after the opcode is the
  * whole ModRM byte, with `+i` for an x87 stack register in its low three bits; it goes before a row with `/`, whose
- * operand is then memory. Immediates are implied by the operands.
+ * operand is then memory. `VEX` before all says that the rest stands behind a VEX prefix, which implies prefix and map.
+ * Immediates are implied by the operands.
  *
  * Operands are Intel's codes (SDM volume 2, appendix A.2). The letter says where it is:
  *
@@ -15,6 +16,7 @@
  *     S  segment register by ModRM.reg     C  control register  D  debug register
  *     I  immediate                         J  relative branch   A  far pointer in the instruction
  *     O  memory at an absolute offset      X  DS:rSI            Y  ES:rDI
+ *     B  register by VEX.vvvv
  *     P  MMX register by ModRM.reg         Q  MMX or memory     N  MMX register by ModRM.rm
  *     V  XMM register by ModRM.reg         W  XMM or memory     U  XMM register by ModRM.rm
  *
@@ -62,8 +64,14 @@ export type Trait =
   | 'repz'
   /** Does not exist in 64-bit mode. */
   | 'no64'
+  /** Exists in 64-bit mode only. */
+  | 'only64'
   /** Its operand size is 64 in 64-bit mode without REX.W. */
-  | 'default64';
+  | 'default64'
+  /** Its operand size is 64 in 64-bit mode, whatever the prefixes say. */
+  | 'force64'
+  /** Raises #UD when ModRM names memory. */
+  | 'register';
 
 /**
  * Builds a row. `syntax` is the mnemonic and its operands, `effects` a list of `r=cz` (reads), `w=oszapc` (writes) and

@@ -6,7 +6,7 @@
  *     0x0001_0000  processor state
  *     0x0001_4000  decoder tables
  *     0x0004_0000  TLB
- *     0x0008_0000  list of the TLB entries in use
+ *     0x000a_0000  list of the TLB entries in use
  *     0x0010_0000  decoded code
  *     ENGINE_END   segments and the flat view
  */
@@ -104,6 +104,7 @@ export const FIELD = {
   // What taken branches compare INSTRUCTIONS with: LIMIT, or 0 when something else asks for attention (a pin, an exit,
   // a change of the memory map). The main loop sets it back.
   DEADLINE: 0x2b8,
+  RIP_MASK: 0x2c0, // what an instruction pointer is cut to: 64 bits in 64-bit mode, else 32
 
   MSR: 0x300, // storage of the MSRs in core/msr.ts, 8 bytes each, 128 of them
 
@@ -134,7 +135,7 @@ export const MODE = {
   FLAT: 0x20, // DS, ES and SS: base 0, limit 4 GiB, present, writable, expand-up
   USER: 0x40, // CPL 3
   LONG: 0x80,
-  CODE64: 0x100,
+  CODE64: 0x100, // 64-bit mode; then CODE32, STACK32 and FLAT are not set
 } as const;
 
 /** Why run() returned. */
@@ -142,7 +143,7 @@ export const EXIT = { NONE: 0, LIMIT: 1, HALT: 2, SHUTDOWN: 3, REQUEST: 4 } as c
 
 /**
  * A decoded instruction, 32 bytes. Registers are byte offsets from REGS, so that AH is 1 and EBX is 24; control,
- * debug and segment registers are plain numbers. The trait MEMORY says that the E or M operand is in memory, IMMEDIATE
+ * debug and segment registers are plain numbers; WIDE is REX.W. The trait MEMORY says that the E or M operand is in memory, IMMEDIATE
  * that the row has an immediate (so that IN AL,Ib is told from IN AL,DX); a literal 1 counts as one.
  */
 export const UOP_SIZE = 32;
@@ -165,11 +166,11 @@ export const UOP = {
   OFFSET_16: 30, // of the instruction's first byte in its page
 } as const;
 export const SEGMENT_FLAT = 0xff;
-export const UOP_TRAIT = { MEMORY: 1, LOCK: 2, REP: 4, REPNE: 8, PRIVILEGED: 16, IMMEDIATE: 32 } as const;
+export const UOP_TRAIT = { MEMORY: 1, LOCK: 2, REP: 4, REPNE: 8, PRIVILEGED: 16, IMMEDIATE: 32, WIDE: 64 } as const;
 
 /**
- * The TLB: TLB_SIZE entries for the supervisor, then as many for user mode, 32 bytes each, direct mapped by the low
- * bits of the linear page number. A tag is the linear address of the page, or TLB_INVALID, which is not page aligned
+ * The TLB: TLB_SIZE entries for the supervisor, as many for user mode, and as many for the supervisor while CR4.SMAP and
+ * EFLAGS.AC open user pages to it; 32 bytes each, direct mapped by the low bits of the linear page number. A tag is the linear address of the page, or TLB_INVALID, which is not page aligned
  * and so equal to none. An access of `size` bytes at `a` hits when `(a + size - 1) & ~0xfff == tag` of the entry of
  * `a`, so that accesses that cross a page miss. What must not go ahead at once (MMIO, read-only, first write of a
  * logged page, code) is a tag that is not there.
@@ -186,6 +187,6 @@ export const TLB_FLAG = { LISTED: 1, GLOBAL: 2 } as const;
  *
  *     +0  u32 how many    +4  u32 1 when a part of a large page has been entered    +8  u16 entry numbers
  */
-export const TLB_USED = 0x8_0000;
+export const TLB_USED = 0xa_0000;
 export const TLB_ENTRY_SIZE = 32;
 export const TLB_INVALID = 1;
