@@ -1,6 +1,7 @@
 // Turns the layout and the opcode table into AssemblyScript sources: the layout's constants, the decoder's data, the
 // main loop and the switch over the handlers.
 import { HOT_BRANCHES, HOT_OPERATIONS, HOT_RETURN, LEAVE } from './hot-operations.mjs';
+import { shapeOf, VECTOR_IMPORTS, vectorCase, vectorFunctions } from './vector-operations.mjs';
 
 /** `{ A: 1 }` as lines `export const A: u32 = 0x1;`. */
 function constants(values) {
@@ -90,7 +91,7 @@ function sizeRule({ operands }) {
   for (const operand of operands) {
     if (operand === 'AL') return 'BYTE';
     if (operand === 'rAX') return operands.some((other) => /^I|DX/.test(other)) ? 'OPERAND_TO_32' : 'OPERAND';
-    if (/^[IJSCD1PQNVWU]/.test(operand)) continue;
+    if (/^[IJSCD1PQNVWU]|^Gd$/.test(operand)) continue;
     const rule = WIDTH_RULE[operand.slice(1)];
     if (rule !== undefined) return rule;
   }
@@ -141,9 +142,10 @@ function rowFlags(row, hot) {
 /** Branches after which the block goes on. */
 const CONDITIONAL = new Set(['jcc', 'loop']);
 
-/** The condition of Jcc, SETcc, CMOVcc; the segment of LES and the like. */
-function selector({ mnemonic, handler }, conditions) {
+/** The condition of Jcc, SETcc, CMOVcc; the segment of LES and the like; whether a vector is in an XMM register. */
+function selector({ mnemonic, handler, operands }, conditions) {
   if (handler === 'load_far_pointer') return SEGMENT_NAMES.indexOf(mnemonic.slice(1).toUpperCase());
+  if (operands.some((operand) => /^[VWU]/.test(operand))) return 1;
   const prefix = { jcc: 'j', setcc: 'set', cmovcc: 'cmov' }[handler];
   return prefix === undefined ? 0 : conditions.findIndex(({ name }) => prefix + name === mnemonic);
 }
@@ -164,7 +166,7 @@ function form({ operands }, kind) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Operation numbers
 
-const RESERVED = { in: 'input', out: 'output' };
+const RESERVED = { in: 'input', out: 'output', popcnt: 'populationCount' };
 const functionName = (handler) => RESERVED[handler] ?? handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 
 /** Handlers all of whose rows have hot forms, at least while there is no 64-bit mode. */
@@ -346,7 +348,7 @@ function decoderSource(rows, operations, conditions) {
       OP_FIRST_HANDLER: operations.firstHandler,
       OP_FIRST_ENDING: operations.firstEnding,
       ...Object.fromEntries(
-        rows.map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
+        rows.filter(({ vector }) => !vector).map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
       ),
     }),
     `export const OPCODES: usize = ${data('u16', opcodes)};`,
@@ -369,21 +371,32 @@ function findHandlers(sources) {
   return found;
 }
 
-function handlersSource(operations, sources) {
+/** Rows whose handler is a function on vectors have a case for each shape of their operands. */
+const vectorHandler = ({ handler, operands }) => `${handler}__${shapeOf({ operands })}`;
+
+function handlersSource(operations, sources, rows, functions) {
   const found = findHandlers(sources);
-  const all = [...operations.plain, ...operations.ending].filter((handler) => !ALWAYS_HOT.has(handler));
+  const vectors = new Map(rows.filter(({ vector }) => vector).map((row) => [row.handler, row]));
+  const vectorNames = [...new Set([...vectors.values()].map(({ vector }) => vector))];
+  const all = [...operations.plain, ...operations.ending].filter((handler) => !ALWAYS_HOT.has(handler) && !vectors.has(handler));
   const wanted = all.map((handler) => ({ name: functionName(handler), op: operations.handler(handler) }));
   const missing = wanted.filter(({ name }) => !found.has(name)).map(({ name }) => name);
   const present = wanted.filter(({ name }) => found.has(name));
   const text = [
     '// Generated from table/instructions.ts and the handlers found in core/.',
     ...present.map(({ name }) => `import { ${name} as ${name}_ } from '../${found.get(name)}';`),
+    ...vectorNames.map((name) => `import { ${name} as ${name}_ } from '../${functions.get(name).from}';`),
+    VECTOR_IMPORTS,
     "import { raise, VECTOR_UD } from '../fault';",
     '',
     '/** Executes a uop by its handler. */',
     'export function execute(u: usize, op: u32): void {',
     `  switch (op - ${operations.firstHandler}) {`,
     ...present.map(({ name, op }) => `    case ${op - operations.firstHandler}: ${name}_(u); return;`),
+    ...Array.from(vectors, ([handler, row]) => {
+      const body = vectorCase(row, functions.get(row.vector), `${row.vector}_`);
+      return `    case ${operations.handler(handler) - operations.firstHandler}: ${body}`;
+    }),
     ...missing.map((name) => `    // missing: ${name}`),
     '    default: raise(VECTOR_UD);',
     '  }',
@@ -462,9 +475,14 @@ ${loopCases(operations).join('\n')}
 `;
 
 /** The generated files by name, the number of cases of the main loop, and the handlers that nobody has written. */
-export function generate({ layout, instructions, conditions }, sources) {
+export function generate({ layout, instructions: table, conditions }, sources) {
+  const functions = vectorFunctions(sources);
+  const instructions = table.map((row) => {
+    const vector = functionName(row.handler);
+    return functions.has(vector) ? { ...row, vector, handler: vectorHandler(row) } : row;
+  });
   const operations = new Operations(instructions);
-  const handlers = handlersSource(operations, sources);
+  const handlers = handlersSource(operations, sources, instructions, functions);
   return {
     files: {
       'layout.ts': layoutSource(layout),

@@ -504,14 +504,14 @@ function underflow(negative: u32, at: i32, high: u64, rest: u64): void {
 
 function overflow(negative: u32): void {
   flags |= OVERFLOW;
-  const massive = wraps && outExponent - EXPONENT_WRAP > maxExponent;
+  const massive = (unmasked & OVERFLOW) != 0 && wraps && outExponent - EXPONENT_WRAP > maxExponent;
   if ((unmasked & OVERFLOW) != 0 && !massive) {
     if (inexact) flags |= INEXACT;
     if (wraps) outExponent -= EXPONENT_WRAP;
     return;
   }
   flags |= INEXACT;
-  const away = rounding == NEAREST || (rounding != TRUNCATE && (rounding == UP) == (negative == 0));
+  const away = massive || rounding == NEAREST || (rounding != TRUNCATE && (rounding == UP) == (negative == 0));
   roundedUp = u32(away);
   if (away) return giveInfinity(negative);
   outExponent = maxExponent;

@@ -1,4 +1,6 @@
 import { instruction, type Instruction } from './instruction.ts';
+import { MMX_INSTRUCTIONS } from './mmx-instructions.ts';
+import { SSE_INSTRUCTIONS } from './sse-instructions.ts';
 import { X87_INSTRUCTIONS } from './x87-instructions.ts';
 
 /** Conditions in the order of their encoding, with the flags each reads (SDM volume 1, appendix B). */
@@ -329,4 +331,6 @@ export const INSTRUCTIONS: readonly Instruction[] = [
   ...TRANSFERS,
   ...SYSTEM,
   ...X87_INSTRUCTIONS,
+  ...MMX_INSTRUCTIONS,
+  ...SSE_INSTRUCTIONS,
 ];
