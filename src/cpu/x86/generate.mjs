@@ -1,6 +1,7 @@
 // Turns the layout and the opcode table into AssemblyScript sources: the layout's constants, the decoder's data, the
 // main loop and the switch over the handlers.
 import { FUSED_OPERATIONS, HOT_BRANCHES, HOT_OPERATIONS, HOT_TRANSFERS, LEAVE } from './hot-operations.mjs';
+import { shapeOf, VECTOR_IMPORTS, vectorCase, vectorFunctions } from './vector-operations.mjs';
 
 /** `{ A: 1 }` as lines `export const A: u32 = 0x1;`. */
 function constants(values) {
@@ -100,7 +101,7 @@ function sizeRule({ operands }) {
   for (const operand of operands) {
     if (operand === 'AL') return 'BYTE';
     if (operand === 'rAX') return operands.some((other) => /^Ib$|DX/.test(other)) ? 'OPERAND_TO_32' : 'OPERAND';
-    if (/^[IJSCD1PQNVWU]/.test(operand)) continue;
+    if (/^[IJSCD1PQNVWU]|^Gd$/.test(operand)) continue;
     const rule = WIDTH_RULE[operand.slice(1)];
     if (rule !== undefined) return rule;
   }
@@ -156,10 +157,11 @@ function rowFlags(row, hot) {
 /** Branches after which the block goes on. */
 const CONDITIONAL = new Set(['jcc', 'loop']);
 
-/** The condition of Jcc, SETcc, CMOVcc; the segment of LES and the like; 1 of a MOV to an absolute offset. */
+/** The condition of Jcc, SETcc, CMOVcc; the segment of LES and the like; 1 of a MOV to an absolute offset or an XMM register. */
 function selector({ mnemonic, handler, operands }, conditions) {
   if (operands[0]?.startsWith('O')) return 1;
   if (handler === 'load_far_pointer') return SEGMENT_NAMES.indexOf(mnemonic.slice(1).toUpperCase());
+  if (operands.some((operand) => /^[VWU]/.test(operand))) return 1;
   const prefix = { jcc: 'j', setcc: 'set', cmovcc: 'cmov' }[handler];
   return prefix === undefined ? 0 : conditions.findIndex(({ name }) => prefix + name === mnemonic);
 }
@@ -180,7 +182,7 @@ function form({ operands }, kind) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Operation numbers
 
-const RESERVED = { in: 'input', out: 'output' };
+const RESERVED = { in: 'input', out: 'output', popcnt: 'populationCount' };
 const functionName = (handler) => RESERVED[handler] ?? handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 
 /** Handlers that set RIP and nothing else that decoding depends on. */
@@ -407,7 +409,7 @@ function decoderSource(rows, operations, conditions) {
       OP_FIRST_ENDING: operations.firstEnding,
       OP_FIRST_FAR: operations.firstEnding + NEAR.length,
       ...Object.fromEntries(
-        rows.map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
+        rows.filter(({ vector }) => !vector).map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
       ),
     }),
     `export const FUSIONS: usize = ${data('u16', fusions(operations))};`,
@@ -431,19 +433,32 @@ function findHandlers(sources) {
   return found;
 }
 
-function handlersSource(operations, sources) {
+/** Rows whose handler is a function on vectors have a case for each shape of their operands. */
+const vectorHandler = ({ handler, operands }) => `${handler}__${shapeOf({ operands })}`;
+
+function handlersSource(operations, sources, rows, functions) {
   const found = findHandlers(sources);
-  const all = [...operations.plain, ...operations.ending].filter((handler) => !ALWAYS_HOT.has(handler));
+  const vectors = new Map(rows.filter(({ vector }) => vector).map((row) => [row.handler, row]));
+  const vectorNames = [...new Set([...vectors.values()].map(({ vector }) => vector))];
+  const all = [...operations.plain, ...operations.ending].filter((handler) => !ALWAYS_HOT.has(handler) && !vectors.has(handler));
   const wanted = all.map((handler) => ({ name: functionName(handler), op: operations.handler(handler) }));
   const missing = wanted.filter(({ name }) => !found.has(name)).map(({ name }) => name);
   const present = wanted.filter(({ name }) => found.has(name));
   const entry = ({ name, op }) =>
     `  store<u32>(TABLE + ${(op - operations.firstHandler) * 4}, load<u32>(changetype<usize>(${name}_)));`;
+  const vectorEntry = (op) =>
+    `  store<u32>(TABLE + ${(op - operations.firstHandler) * 4}, load<u32>(changetype<usize>(vector${op})));`;
   const text = [
     '// Generated from table/instructions.ts and the handlers found in core/.',
     ...present.map(({ name }) => `import { ${name} as ${name}_ } from '../${found.get(name)}';`),
+    ...vectorNames.map((name) => `import { ${name} as ${name}_ } from '../${functions.get(name).from}';`),
+    VECTOR_IMPORTS,
     "import { raise, VECTOR_UD } from '../fault';",
     '',
+    ...Array.from(vectors, ([handler, row]) => {
+      const body = vectorCase(row, functions.get(row.vector), `${row.vector}_`);
+      return `function vector${operations.handler(handler)}(u: usize): void ${body}`;
+    }),
     '/**',
     ' * Handlers are called through a table: called by name each from one place, all of them would be inlined there, into',
     ' * one function whose frame takes longer to set up than most of them need.',
@@ -459,6 +474,7 @@ function handlersSource(operations, sources) {
     '    store<u32>(TABLE + (op << 2), load<u32>(changetype<usize>(undefined_)));',
     '  }',
     ...present.map(entry),
+    ...Array.from(vectors.keys(), (handler) => vectorEntry(operations.handler(handler))),
     '}',
     '',
     '/** Executes a uop by its handler. */',
@@ -558,9 +574,14 @@ ${loopCases(operations, wide)}
 `;
 
 /** The generated files by name, the number of cases of the main loop, and the handlers that nobody has written. */
-export function generate({ layout, instructions, conditions }, sources) {
+export function generate({ layout, instructions: table, conditions }, sources) {
+  const functions = vectorFunctions(sources);
+  const instructions = table.map((row) => {
+    const vector = functionName(row.handler);
+    return functions.has(vector) ? { ...row, vector, handler: vectorHandler(row) } : row;
+  });
   const operations = new Operations(instructions);
-  const handlers = handlersSource(operations, sources);
+  const handlers = handlersSource(operations, sources, instructions, functions);
   return {
     files: {
       'layout.ts': layoutSource(layout),

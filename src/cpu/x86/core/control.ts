@@ -28,6 +28,8 @@ import {
   CR0_PG,
   CR0_TS,
   CR0_WP,
+  CR4_OSFXSR,
+  CR4_OSXMMEXCPT,
   CR4_PAE,
   CR4_PCE,
   CR4_PGE,
@@ -63,13 +65,13 @@ import {
 import { ATTRIBUTE_L } from './descriptor';
 import { hostTaskPriority, NO_APIC, setHostTaskPriority } from './host';
 import { MSR_TSC_AUX } from './msr-storage';
-import { readOperandOf } from './operand';
 import { isCode64, isLong } from './privilege';
 import { ea, isMemory, uopReg, uopRm, uopSegment, uopSize } from './uop';
 
 const CR0_ALL: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
 const CR4_ALL: u64 =
-  CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_UMIP | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP;
+  CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_UMIP | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP |
+  CR4_OSFXSR | CR4_OSXMMEXCPT;
 /** A change of these in CR0 or CR4 reads the PDPTEs again (SDM volume 3, section 4.4.1). */
 const CR0_PDPTE_BITS: u64 = CR0_PG | CR0_CD | CR0_NW;
 const CR4_PDPTE_BITS: u64 = CR4_PAE | CR4_PGE | CR4_PSE;
@@ -303,11 +305,6 @@ export function wrfsbase(u: usize): void {
 }
 export function wrgsbase(u: usize): void {
   writeBase(u, SEG_GS);
-}
-
-/** Caches are not modelled; the line must be readable. */
-export function clflush(u: usize): void {
-  readOperandOf(u, 1);
 }
 
 /** There are no counters, so every number is out of range. */

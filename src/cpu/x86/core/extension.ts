@@ -1,11 +1,11 @@
-// Extensions of the integer instructions: POPCNT, LZCNT, BMI1, BMI2, ADX, MOVBE, CRC32 (SDM volume 2).
+// Extensions of the integer instructions: LZCNT, BMI1, BMI2, ADX, MOVBE (SDM volume 2).
 import { REG_RDX } from './generated/layout';
 import { fault } from './fault';
 import { arithmetic, CF, carryFlag, OF, overflowFlag, setArithmetic, SF, ZF } from './flags';
-import { readOperand, readOperandOf, registerOperand, setRegisterOperand, writeOperand } from './operand';
+import { readOperand, registerOperand, setRegisterOperand, writeOperand } from './operand';
 import { multiplyHigh } from './operation';
 import { register, setRegister, signExtend, truncate } from './state';
-import { uopImmediate, uopReg, uopRm, uopSelector, uopSize } from './uop';
+import { uopImmediate, uopSelector, uopSize } from './uop';
 
 // @ts-ignore: decorator
 @inline function bits(u: usize): u32 {
@@ -19,19 +19,6 @@ function third(u: usize): u64 {
 
 function setThird(u: usize, value: u64): void {
   setRegister(uopSelector(u), uopSize(u), value);
-}
-
-export function popcnt(u: usize): void {
-  const value = readOperand(u);
-  if (fault) return;
-  setArithmetic(value == 0 ? ZF : 0);
-  setRegisterOperand(u, populationCount(value));
-}
-
-function populationCount(value: u64): u64 {
-  const pairs = value - ((value >> 1) & 0x5555_5555_5555_5555);
-  const fours = (pairs & 0x3333_3333_3333_3333) + ((pairs >> 2) & 0x3333_3333_3333_3333);
-  return (((fours + (fours >> 4)) & 0x0f0f_0f0f_0f0f_0f0f) * 0x0101_0101_0101_0101) >> 56;
 }
 
 /** LZCNT and TZCNT: CF says that there is no bit, ZF that the count is 0. */
@@ -192,28 +179,6 @@ export function adox(u: usize): void {
   if (fault) return;
   const flags = arithmetic() & ~OF;
   setArithmetic(flags | (addCarry(u, value, overflowFlag()) << 11));
-}
-
-/** The reversed polynomial 11EDC6F41h. */
-const POLYNOMIAL: u32 = 0x82f6_3b78;
-
-function checksum(from: u32, value: u64, size: u32): u32 {
-  let result = from;
-  for (let index: u32 = 0; index < size; index++) {
-    result ^= <u32>(value >> (index << 3)) & 0xff;
-    for (let bit = 0; bit < 8; bit++) result = (result >> 1) ^ (POLYNOMIAL & (0 - (result & 1)));
-  }
-  return result;
-}
-
-/** The destination is 32 bits, whatever the source; with REX.W its upper half becomes 0. */
-export function crc32(u: usize): void {
-  const value = readOperand(u);
-  if (!fault) setRegister(uopReg(u), 4, checksum(<u32>register(uopReg(u), 4), value, uopSize(u)));
-}
-export function crc32Byte(u: usize): void {
-  const value = readOperandOf(u, 1);
-  if (!fault) setRegister(uopReg(u), 4, checksum(<u32>register(uopReg(u), 4), value, 1));
 }
 
 function reversed(value: u64, size: u32): u64 {

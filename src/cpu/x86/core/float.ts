@@ -484,9 +484,12 @@ function roundDenormal(negative: u32, at: i32, high: u64, rest: u64): void {
   if (inexact) flags |= INEXACT;
 }
 
+/** FSCALE can go so far that the wrapped exponent is none either; then the result is the masked one. */
 function underflow(negative: u32, at: i32, high: u64, rest: u64): void {
+  const massive = wraps && outExponent + EXPONENT_WRAP < minExponent;
   if ((unmasked & UNDERFLOW) != 0) {
     flags |= UNDERFLOW;
+    if (massive) return roundDenormal(negative, at, high, rest);
     if (inexact) flags |= INEXACT;
     if (wraps) outExponent += EXPONENT_WRAP;
     return;
@@ -501,13 +504,14 @@ function underflow(negative: u32, at: i32, high: u64, rest: u64): void {
 
 function overflow(negative: u32): void {
   flags |= OVERFLOW;
-  if ((unmasked & OVERFLOW) != 0) {
+  const massive = (unmasked & OVERFLOW) != 0 && wraps && outExponent - EXPONENT_WRAP > maxExponent;
+  if ((unmasked & OVERFLOW) != 0 && !massive) {
     if (inexact) flags |= INEXACT;
     if (wraps) outExponent -= EXPONENT_WRAP;
     return;
   }
   flags |= INEXACT;
-  const away = rounding == NEAREST || (rounding != TRUNCATE && (rounding == UP) == (negative == 0));
+  const away = massive || rounding == NEAREST || (rounding != TRUNCATE && (rounding == UP) == (negative == 0));
   roundedUp = u32(away);
   if (away) return giveInfinity(negative);
   outExponent = maxExponent;

@@ -32,6 +32,7 @@ import { ATTRIBUTES_REAL } from './descriptor';
 import { clearFault } from './fault';
 import { setFlags } from './flags';
 import { resetMsrs } from './msr';
+import { resetSse } from './mxcsr';
 import { initializeTlb } from './paging';
 import { setCpl, updateMode } from './segment';
 import { setReg32, setRip, setSegment } from './state';
@@ -53,6 +54,7 @@ export function resetProcessor(): void {
   resetControl();
   resetMsrs();
   resetX87();
+  resetSse();
   clearFault();
   store<u32>(STATE_NMI_PENDING_32, 0);
   store<u32>(STATE_NMI_BLOCKED_32, 0);

@@ -83,7 +83,7 @@ export function x87Nothing(u: usize): void {
   mayControl();
 }
 
-export function setControl(value: u32): void {
+export function loadControl(value: u32): void {
   store<u32>(STATE_X87_CONTROL_32, (value & CONTROL_BITS) | CONTROL_FIXED);
   summarize();
 }
@@ -93,7 +93,7 @@ export function fldcw(u: usize): void {
   const at = operandLinear(u, 2, false);
   if (fault) return;
   const value = read16(at);
-  if (!fault) setControl(value);
+  if (!fault) loadControl(value);
 }
 
 function storeWord(u: usize, value: u32): void {

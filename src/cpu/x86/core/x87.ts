@@ -20,6 +20,7 @@ import {
   giveA,
   giveInvalid,
   giveZero,
+  INEXACT,
   INFINITE,
   integer,
   INVALID,
@@ -86,6 +87,7 @@ import {
   signExponentOf,
   significandOf,
   stackFault,
+  status,
   top,
   unmaskedExceptions,
 } from './x87-state';
@@ -201,19 +203,19 @@ function isInvalidKind(kind: u32): bool {
   return kind == SIGNALING || kind == UNSUPPORTED;
 }
 
-/** ST(0) with B, into C3, C2 and C0. */
+/** ST(0) with B, into C3, C2 and C0. These are set, as processors do, also when an exception keeps it from popping. */
 function compare(empty: bool, quiet: bool, pops: u32): void {
   let result: i32 = 2;
-  if (empty) {
-    if (stackFault(false)) return;
-  } else {
+  let stops = false;
+  if (empty) stops = stackFault(false);
+  else {
     stackToA(0);
     result = orderReporting(quiet);
-    setC1(0);
     report(flags);
-    if ((flags & unmasked & BEFORE) != 0) return;
+    stops = (flags & unmasked & BEFORE) != 0;
   }
   setConditions(load<u32>(CONDITIONS_OF_ORDER + (<usize>(result + 1) << 2)));
+  if (stops) return;
   for (let n: u32 = 0; n < pops; n++) pop();
 }
 
@@ -246,18 +248,18 @@ export function x87CompareFlags(u: usize): void {
   const code = uopSelector(u);
   const i = code & 7;
   let result: i32 = 2;
-  if (isEmpty(0) || isEmpty(i)) {
-    if (stackFault(false)) return;
-  } else {
+  let stops = false;
+  if (isEmpty(0) || isEmpty(i)) stops = stackFault(false);
+  else {
     stackToA(0);
     stackToB(i);
     result = orderReporting((code & 0x38) == 0x28);
     setC1(0);
     report(flags);
-    if ((flags & unmasked & BEFORE) != 0) return;
+    stops = (flags & unmasked & BEFORE) != 0;
   }
   setArithmetic(flagsOfOrder(result));
-  if (code >> 8 == 7) pop();
+  if (code >> 8 == 7 && !stops) pop();
 }
 
 export function flagsOfOrder(result: i32): u32 {
@@ -417,11 +419,18 @@ function giveInfinitySigned(negative: u32): void {
 
 export function fprem(u: usize): void {
   if (beginBinary(u, false)) remainder(false);
+  else clearC2();
 }
 
 /** IEEE 754's remainder: the quotient is rounded to nearest. */
 export function fprem1(u: usize): void {
   if (beginBinary(u, false)) remainder(true);
+  else clearC2();
+}
+
+/** Without a result the reduction counts as complete. */
+function clearC2(): void {
+  if (!fault) setConditions(status() & (C0 | C1 | C3));
 }
 
 let quotient: u64 = 0;
@@ -429,7 +438,7 @@ let quotient: u64 = 0;
 function remainder(nearest: bool): void {
   if (isNan() || isRemainderInvalid()) {
     if (reportAll()) setStack(0, out80(), outSignificand);
-    return;
+    return clearC2();
   }
   quotient = 0;
   const stop = isDenormalStop();
@@ -439,7 +448,10 @@ function remainder(nearest: bool): void {
     else partial = reduce(nearest);
   }
   report(flags);
-  if (stop) return;
+  if (stop) {
+    setC1(0);
+    return clearC2();
+  }
   setStack(0, out80(), outSignificand);
   const q = <u32>quotient;
   const bits = ((q & 4) << 6) | ((q & 2) << 13) | ((q & 1) << 9);
@@ -464,7 +476,7 @@ function reduce(nearest: bool): bool {
     return false;
   }
   const partial = distance > 63;
-  const steps = partial ? (distance & 31) | 32 : distance + 1;
+  const steps = (partial ? (distance & 31) | 32 : distance) + 1;
   let rest = aSignificand;
   let carry: u64 = 0;
   let exponent = aExponent;
@@ -515,11 +527,11 @@ function giveRest(negative: u32, exponent: i32, rest: u64, partial: bool): bool 
 // ---------------------------------------------------------------------------------------------------------------------
 // Loads and stores
 
-/** Pushes OUT, or the indefinite NaN when there is no room. */
+/** Pushes OUT; a denormal one also when its exception is not masked. */
 function pushOut(): void {
   setC1(0);
   report(flags);
-  if ((flags & unmasked & BEFORE) == 0) push(out80(), outSignificand);
+  if ((flags & unmasked & INVALID) == 0) push(out80(), outSignificand);
 }
 
 /** Whether a push would overflow the stack; if so, all that follows from it is done. */
@@ -543,7 +555,10 @@ export function x87Load(u: usize): void {
   if (fault) return;
   remember(u);
   if (isFull()) return;
-  if (!isNanA() && !isDenormalStopA()) giveA();
+  if (!isNanA()) {
+    isDenormalStopA();
+    giveA();
+  }
   pushOut();
 }
 
@@ -587,11 +602,11 @@ export function x87LoadRegister(u: usize): void {
   if (!mayRun()) return;
   remember(u);
   const i = uopSelector(u) & 7;
-  if (isFull()) return;
   if (isEmpty(i)) {
     if (!stackFault(false)) push(INDEFINITE_HIGH, INDEFINITE);
     return;
   }
+  if (isFull()) return;
   setC1(0);
   push(signExponentOf(i), significandOf(i));
 }
@@ -653,9 +668,10 @@ function narrow(single: bool): bool {
     if (aKind == INFINITE) giveA();
     else roundA();
   }
-  setC1(roundedUp);
-  report(flags);
-  return (flags & unmasked & (INVALID | OVERFLOW | UNDERFLOW)) == 0;
+  const stops = (flags & unmasked & (INVALID | OVERFLOW | UNDERFLOW)) != 0;
+  setC1(stops ? 0 : roundedUp);
+  report(stops ? flags & ~INEXACT : flags);
+  return !stops;
 }
 
 function storeTen(at: u64, low: u64, high: u32): void {
@@ -738,12 +754,13 @@ function storeDecimal(at: u64, value: i64, negative: u32): void {
   storeTen(at, low, (negative << 15) | (<u32>(left / 10) << 4) | <u32>(left % 10));
 }
 
-/** FST and FSTP to a register: any pattern. */
+/** FST and FSTP to a register: any pattern. D9 D8 does not mind an empty ST(0), and moves nothing then. */
 export function x87StoreRegister(u: usize): void {
   if (!mayRun()) return;
   remember(u);
   const code = uopSelector(u);
-  if (isEmpty(0)) {
+  if (isEmpty(0) && code >> 8 == 1) setC1(0);
+  else if (isEmpty(0)) {
     if (stackFault(false)) return;
     setIndefinite(code & 7);
   } else {
@@ -777,7 +794,6 @@ export function fcmov(u: usize): void {
     if (!stackFault(false)) setIndefinite(0);
     return;
   }
-  setC1(0);
   if (moves((code >> 3) & 3) != (code >> 8 == 3)) setStack(0, signExponentOf(i), significandOf(i));
 }
 
@@ -792,8 +808,9 @@ function moves(condition: u32): bool {
 export function ffree(u: usize): void {
   if (!mayRun()) return;
   remember(u);
+  setC1(0);
   freeStack(uopSelector(u) & 7);
-  if (uopSelector(u) >> 8 == 7) setTop(top() + 1);
+  if (uopSelector(u) >> 8 == 7) pop();
 }
 
 /** FDECSTP, FINCSTP. */

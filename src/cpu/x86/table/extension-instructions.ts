@@ -2,7 +2,6 @@ import { instruction, type Instruction } from './instruction.ts';
 
 /** Extensions of the integer instructions since 2008, each of which CPUID tells by a bit of its own (SDM volume 2). */
 const BITS: readonly Instruction[] = [
-  instruction('F3 0F B8 /r', 'popcnt Gv,Ev', 'w=oszapc'),
   instruction('F3 0F BD /r', 'lzcnt Gv,Ev', 'w=cz u=osap'),
   instruction('F3 0F BC /r', 'tzcnt Gv,Ev', 'w=cz u=osap'),
   instruction('VEX NP 0F 38 F2 /r', 'andn Gy,By,Ey', 'w=oszc u=ap'),
@@ -23,14 +22,11 @@ const BITS: readonly Instruction[] = [
 const ARITHMETIC: readonly Instruction[] = [
   instruction('66 0F 38 F6 /r', 'adcx Gy,Ey', 'r=c w=c'),
   instruction('F3 0F 38 F6 /r', 'adox Gy,Ey', 'r=o w=o'),
-  instruction('F2 0F 38 F0 /r', 'crc32 Gy,Eb', 'handler=crc32_byte'),
-  instruction('F2 0F 38 F1 /r', 'crc32 Gv,Ev'),
 ];
 
 const MOVES: readonly Instruction[] = [
   instruction('0F 38 F0 /r', 'movbe Gv,Mv', 'handler=movbe_load'),
   instruction('0F 38 F1 /r', 'movbe Mv,Gv', 'handler=movbe_store'),
-  instruction('NP 0F C3 /r', 'movnti My,Gy', 'handler=mov'),
 ];
 
 const SYSTEM: readonly Instruction[] = [
@@ -42,10 +38,6 @@ const SYSTEM: readonly Instruction[] = [
   instruction('F3 0F AE /1', 'rdgsbase Ry', 'only64 register'),
   instruction('F3 0F AE /2', 'wrfsbase Ry', 'only64 register'),
   instruction('F3 0F AE /3', 'wrgsbase Ry', 'only64 register'),
-  instruction('NP 0F AE /5', 'lfence', 'register handler=nop'),
-  instruction('NP 0F AE /6', 'mfence', 'register handler=nop'),
-  instruction('NP 0F AE /7', 'sfence', 'register handler=nop'),
-  instruction('NP 0F AE /7', 'clflush Mb'),
 ];
 
 export const EXTENSION_INSTRUCTIONS: readonly Instruction[] = [...BITS, ...ARITHMETIC, ...MOVES, ...SYSTEM];

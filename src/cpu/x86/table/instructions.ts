@@ -1,5 +1,7 @@
 import { instruction, type Instruction } from './instruction.ts';
 import { EXTENSION_INSTRUCTIONS } from './extension-instructions.ts';
+import { MMX_INSTRUCTIONS } from './mmx-instructions.ts';
+import { SSE_INSTRUCTIONS } from './sse-instructions.ts';
 import { X87_INSTRUCTIONS } from './x87-instructions.ts';
 
 /** Conditions in the order of their encoding, with the flags each reads (SDM volume 1, appendix B). */
@@ -336,4 +338,6 @@ export const INSTRUCTIONS: readonly Instruction[] = [
   ...SYSTEM,
   ...X87_INSTRUCTIONS,
   ...EXTENSION_INSTRUCTIONS,
+  ...MMX_INSTRUCTIONS,
+  ...SSE_INSTRUCTIONS,
 ];
