@@ -7,6 +7,8 @@ const FILES = {
   'bios.bin': 'guests/seabios/usr/share/seabios/bios.bin',
   'vgabios-bochs-display.bin': 'guests/seabios/usr/share/seabios/vgabios-bochs-display.bin',
   'u-boot.rom': 'guests/u-boot-qemu/usr/lib/u-boot/qemu-x86/u-boot.rom',
+  'vmlinuz-amd64': 'guests/linux-image-cloud-amd64/vmlinuz',
+  'vmlinuz-686': 'guests/linux-image-686/vmlinuz',
 } as const;
 
 export type StockFile = keyof typeof FILES;

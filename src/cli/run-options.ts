@@ -13,6 +13,10 @@ export function machineOptions(given: Given): RunOptions {
     name: given.get('name') ?? '',
     memory: parseMemorySize(given.get('memory') ?? ''),
     bootRomFile: given.get('bootrom'),
+    kernelFile: given.get('kernel'),
+    moduleFiles: parseModules(given),
+    commandLine: parseCommandLine(given),
+    debugExit: value('debug-exit', parsePort),
     optionRomFile: given.get('option-rom'),
     framebuffer: value('framebuffer', parseResolution),
     serial: parseSink('serial', 'stdio', given),
@@ -30,6 +34,25 @@ function parseResolution(text: string): { width: number; height: number } | unde
   const match = /^(\d{1,5})x(\d{1,5})$/.exec(text);
   if (match === null) throw new ConfigError(`framebuffer '${text}' is neither WIDTHxHEIGHT nor 'off'`);
   return { width: Number(match[1]), height: Number(match[2]) };
+}
+
+/** Files by commas. */
+function parseModules(given: Given): string[] {
+  const text = given.get('initrd');
+  if (text !== undefined && !given.has('kernel')) throw new ConfigError(`initrd '${text}' needs a kernel`);
+  return text?.split(',') ?? [];
+}
+
+function parseCommandLine(given: Given): string {
+  const text = given.get('append');
+  if (text !== undefined && !given.has('kernel')) throw new ConfigError(`command line '${text}' needs a kernel`);
+  return text ?? '';
+}
+
+function parsePort(text: string): number {
+  const port = /^(0x[0-9a-f]{1,4}|\d{1,5})$/i.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 0xffff)) throw new ConfigError(`debug exit port '${text}' is not a number up to 0xffff`);
+  return port;
 }
 
 function parseSeconds(text: string): number {

@@ -8,6 +8,9 @@ const OPTIONS: readonly Option[] = [
   { name: 'name', value: 'NAME', default: 'skep', summary: 'name of the machine' },
   { name: 'memory', value: 'SIZE', default: '128M', summary: 'RAM; a number below 1048576 counts MiB' },
   { name: 'bootrom', value: 'FILE', summary: 'boot ROM image; without it the built-in guest runs' },
+  { name: 'kernel', value: 'FILE', summary: 'kernel to start without firmware: bzImage, ELF with PVH note, multiboot' },
+  { name: 'initrd', value: 'FILE[,FILE]', summary: 'its initrd, or its modules' },
+  { name: 'append', value: 'TEXT', summary: 'its command line' },
   { name: 'option-rom', value: 'FILE', summary: 'option ROM image of the display' },
   { name: 'framebuffer', value: 'WxH|off', default: '1024x768', summary: 'resolution that the display prefers' },
   { name: 'serial', value: 'stdio|file:PATH|off', default: 'stdio', summary: 'where the serial port leads' },
@@ -19,12 +22,13 @@ const OPTIONS: readonly Option[] = [
   },
   { name: 'firmware-console', value: 'display|serial', default: 'display', summary: 'where SeaBIOS speaks' },
   { name: 'trace-map', summary: 'print each edit of the memory map on standard error' },
+  { name: 'debug-exit', value: 'PORT', summary: 'exit device: a write of v ends the run with status (v << 1) | 1' },
   { name: 'screenshot', value: 'FILE.png', summary: 'at the end, write what the display shows' },
   { name: 'time-limit', value: 'SECONDS', summary: 'end with status 3 after this much machine time' },
   { name: 'deterministic', summary: 'let time be the number of instructions: a run repeats byte for byte' },
 ];
 
-const STATUS_OF: Readonly<Record<Stop, number>> = {
+const STATUS_OF: Readonly<Record<Exclude<Stop, 'debug-exit'>, number>> = {
   'power-off': STATUS.DONE,
   shutdown: STATUS.GUEST_DIED,
   'time-limit': STATUS.TIME_LIMIT,
@@ -35,5 +39,8 @@ export const run: Command = {
   name: 'run',
   summary: 'run a machine until it powers off',
   options: OPTIONS,
-  run: async (given: Given) => STATUS_OF[await runMachine(machineOptions(given))],
+  run: async (given: Given) => {
+    const { stop, exitStatus = STATUS.DONE } = await runMachine(machineOptions(given));
+    return stop === 'debug-exit' ? exitStatus & 0xff : STATUS_OF[stop];
+  },
 };

@@ -4,9 +4,14 @@ import { ManualClock } from '../base/clock.ts';
 import { MICROSECOND, MiB, SECOND } from '../base/units.ts';
 import type { InterruptLine } from '../bus/interrupt-line.ts';
 import type { AccessSize, IoHandler } from '../bus/io-handler.ts';
+import { ApicBus } from './apic-bus.ts';
+import { DebugExit } from './debug-exit.ts';
 import { DebugPort, PostCode } from './debug-port.ts';
 import { Dma8237 } from './dma-8237.ts';
 import { FwCfg } from './fw-cfg.ts';
+import { Hpet } from './hpet.ts';
+import { IO_APIC_PINS, IoApic } from './io-apic.ts';
+import { APIC_MSR, LocalApic } from './local-apic.ts';
 import { Pic8259 } from './pic-8259.ts';
 import { Pit8254 } from './pit-8254.ts';
 import { Ps2Controller } from './ps2-8042.ts';
@@ -54,6 +59,12 @@ interface Subject {
 
 /** A line that complains when it is told something that is no level. */
 const line: InterruptLine = { set: (asserted) => expect(typeof asserted).toBe('boolean') };
+
+/** A page of registers under accesses that are close together: mostly the registers' own addresses, sometimes others. */
+const page = (handler: IoHandler, step: number): IoHandler => ({
+  read: (offset, size) => handler.read(offset < 4 ? offset : offset * step, size),
+  write: (offset, size, value) => handler.write(offset < 4 ? offset : offset * step, size, value),
+});
 
 const SUBJECTS: Readonly<Record<string, (clock: ManualClock) => Subject>> = {
   pic() {
@@ -122,6 +133,60 @@ const SUBJECTS: Readonly<Record<string, (clock: ManualClock) => Subject>> = {
     const port = new DebugPort({ emit: (byte) => expect(byte >>> 8).toBe(0) });
     const post = new PostCode();
     return { handlers: [port.port, post.port], reset: () => post.reset() };
+  },
+  debugExit() {
+    const device = new DebugExit({ exit: (status) => expect(status % 2).not.toBe(0) });
+    return { handlers: [device.ports], reset() {} };
+  },
+  localApic(clock) {
+    const bus = new ApicBus();
+    const apic: LocalApic = new LocalApic({
+      clock,
+      output: line,
+      processor: {
+        nonMaskableInterrupt() {},
+        initialize: () => apic.initialize(),
+        startUp: (vector) => expect(vector >>> 8).toBe(0),
+      },
+      acknowledgeExternal: () => 0x30,
+      bus,
+      timeOfTimestamp: (low, high) => high * 2 ** 32 + low,
+      moved: (gpa) => expect(gpa === undefined || (gpa >= 0 && gpa % 4096 === 0)).toBe(true),
+    });
+    bus.attachProcessor(apic);
+    const modes = [0xfee0_0000, 0xfee0_0800, 0xfee0_0800, 0xfee0_0c00];
+    const outside = (random: Random): void => {
+      random.pick([apic.lint0, apic.lint1]).set(random.below(2) === 1);
+      apic.cr8 = random.word();
+      if (random.below(8) === 0) apic.writeMsr(APIC_MSR.base, random.pick(modes), random.below(4));
+      const msr = random.below(4) === 0 ? APIC_MSR.deadline : APIC_MSR.first + random.below(64);
+      apic.writeMsr(msr, random.below(2) === 0 ? random.word() : random.below(256), random.below(2));
+      if (apic.readMsr(msr)) expect([apic.msrLow >>> 0, apic.msrHigh >>> 0]).toEqual([apic.msrLow, apic.msrHigh]);
+      expect(apic.acknowledge() >>> 8).toBe(0);
+    };
+    return { handlers: [page(apic.page, 0x20), page(apic.page, 0x10), apic.page], reset: () => apic.reset(), outside };
+  },
+  ioApic() {
+    const bus = new ApicBus();
+    const ioApic = new IoApic({ bus });
+    bus.attachController(ioApic);
+    bus.attachProcessor({
+      priority: 0,
+      accepts: (destination) => destination % 2 === 0,
+      deliver: (mode, vector) => expect(mode >= 0 && mode < 8 && vector >>> 8 === 0).toBe(true),
+    });
+    const wires = Array.from({ length: IO_APIC_PINS }, (_, pin) => ioApic.line(pin));
+    const outside = (random: Random): void => {
+      random.pick(wires).set(random.below(2) === 1);
+      bus.endOfInterrupt(random.below(256));
+      ioApic.page.write(0, 4, random.below(0x48));
+      ioApic.page.write(0x10, 4, random.word());
+    };
+    return { handlers: [page(ioApic.page, 4), ioApic.page], reset: () => ioApic.reset(), outside };
+  },
+  hpet(clock) {
+    const hpet = new Hpet({ clock, line: () => line, legacy: { timer: line, rtc: line, replace() {} } });
+    return { handlers: [page(hpet.registers, 0x10), page(hpet.registers, 8)], reset: () => hpet.reset() };
   },
   dma() {
     const dma = new Dma8237();

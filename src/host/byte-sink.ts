@@ -1,4 +1,3 @@
-import type { Writable } from 'node:stream';
 import { createFile } from './files.ts';
 
 /** Where a guest's character device sends its bytes. */
@@ -34,7 +33,7 @@ function collecting(pass: (bytes: Uint8Array) => void, end: () => void): ByteSin
   };
 }
 
-export function streamSink(stream: Writable): ByteSink {
+export function streamSink(stream: { write(bytes: Uint8Array): unknown }): ByteSink {
   return collecting(
     (bytes) => stream.write(bytes),
     () => {},

@@ -1,5 +1,6 @@
 import { Lifetimes } from '../base/disposable.ts';
 import { KiB, MiB, SECOND } from '../base/units.ts';
+import { standstillBootRom, type KernelConfig } from '../machine/direct-boot.ts';
 import { builtInBootRom } from '../machine/built-in-guest/boot-rom.ts';
 import type { MachineConfig } from '../machine/config.ts';
 import { ConfigError } from '../machine/config-error.ts';
@@ -8,31 +9,41 @@ import { mapTable } from '../machine/inspect/map-table.ts';
 import { traceLine } from '../machine/inspect/map-trace.ts';
 import { registerDump } from '../machine/inspect/register-dump.ts';
 import { Machine } from '../machine/machine.ts';
-import type { Stop } from '../machine/run-loop.ts';
+import type { Pace, Stop } from '../machine/run-loop.ts';
 import type { GuestMemory } from '../memory/index.ts';
 import { fileSink, nullSink, streamSink, type ByteSink } from './byte-sink.ts';
 import { eventLoopPace } from './event-loop-pace.ts';
 import { checkWritable, readImage } from './files.ts';
+import { Outlet } from './outlet.ts';
+import { patientPace } from './patient-pace.ts';
+import { Terminal } from './terminal.ts';
 import type { RunOptions, SinkChoice } from './run-options.ts';
 
 /** Files are read up to here; what each may have is for the device to say. */
 const IMAGE_LENGTH_MAX = 64 * MiB;
+const BOOT_FILE_LENGTH_MAX = 2048 * MiB;
 
-function openSink(choice: SinkChoice): ByteSink {
+/** How a run ended, and what the guest told the exit device if that was how. */
+export interface Ending {
+  readonly stop: Stop;
+  readonly exitStatus: number | undefined;
+}
+
+function openSink(choice: SinkChoice, outlets: Record<'stdout' | 'stderr', Outlet>): ByteSink {
   switch (choice.kind) {
     case 'off':
       return nullSink;
     case 'stdio':
-      return streamSink(process.stdout);
+      return streamSink(outlets.stdout);
     case 'stderr':
-      return streamSink(process.stderr);
+      return streamSink(outlets.stderr);
     case 'file':
       return fileSink(choice.path);
   }
 }
 
 function readConfig(options: RunOptions): MachineConfig {
-  const { bootRomFile, optionRomFile, framebuffer } = options;
+  const { optionRomFile, framebuffer } = options;
   if (optionRomFile !== undefined && framebuffer === undefined) {
     throw new ConfigError(`option ROM '${optionRomFile}' needs the display, which is off`);
   }
@@ -40,21 +51,51 @@ function readConfig(options: RunOptions): MachineConfig {
   return {
     name: options.name,
     memory: options.memory,
-    bootRom: bootRomFile === undefined ? builtInBootRom() : readImage(bootRomFile, IMAGE_LENGTH_MAX),
+    bootRom: readBootRom(options),
+    boot: readKernel(options),
+    debugExit: options.debugExit,
     display: framebuffer === undefined ? undefined : { ...framebuffer, optionRom },
     firmwareConsole: options.firmwareConsole,
     deterministic: options.deterministic,
   };
 }
 
+function readBootRom({ bootRomFile, kernelFile }: RunOptions): Uint8Array {
+  if (bootRomFile !== undefined) return readImage(bootRomFile, IMAGE_LENGTH_MAX);
+  return kernelFile === undefined ? builtInBootRom() : standstillBootRom();
+}
+
+/** Random bytes that a guest begins with; always the same ones where a run is to be repeatable. */
+const SEED_LENGTH = 32;
+
+function readKernel({
+  kernelFile,
+  moduleFiles,
+  commandLine,
+  bootRomFile,
+  deterministic,
+}: RunOptions): KernelConfig | undefined {
+  if (kernelFile === undefined) return undefined;
+  if (bootRomFile !== undefined) {
+    throw new ConfigError(`kernel '${kernelFile}' is started without firmware: give it or a boot ROM, not both`);
+  }
+  const file = (name: string): KernelConfig['kernel'] => ({ name, bytes: readImage(name, BOOT_FILE_LENGTH_MAX) });
+  const seed = new Uint8Array(SEED_LENGTH);
+  if (!deterministic) crypto.getRandomValues(seed);
+  return { kernel: file(kernelFile), modules: moduleFiles.map(file), commandLine, seed };
+}
+
 /** Builds the machine that the options describe, runs it to its end and says why it ended. */
-export async function runMachine(options: RunOptions): Promise<Stop> {
+export async function runMachine(options: RunOptions): Promise<Ending> {
   const config = readConfig(options);
   if (options.screenshotFile !== undefined) checkWritable(options.screenshotFile);
   using lifetimes = new Lifetimes();
-  const serial = lifetimes.own(openSink(options.serial));
-  const debugConsole = lifetimes.own(openSink(options.debugConsole));
-  const machine = lifetimes.own(
+  // Who falls behind with reading ends the slice; the pace then waits.
+  const outlet = (stream: NodeJS.WriteStream): Outlet => new Outlet(stream, () => machine.engine.requestExit());
+  const outlets = { stdout: outlet(process.stdout), stderr: outlet(process.stderr) };
+  const serial = lifetimes.own(openSink(options.serial, outlets));
+  const debugConsole = lifetimes.own(openSink(options.debugConsole, outlets));
+  const machine: Machine = lifetimes.own(
     new Machine(config, {
       hostTime: () => Math.floor(performance.now() * 1e6),
       wallClock: () => Date.now() / 1000,
@@ -67,18 +108,31 @@ export async function runMachine(options: RunOptions): Promise<Stop> {
     debugConsole.flush();
   };
   if (options.traceMap) lifetimes.own(traceMap(machine, flush));
-  if (options.bootRomFile === undefined) lifetimes.own(showMap(machine, flush));
+  if (options.bootRomFile === undefined && options.kernelFile === undefined) lifetimes.own(showMap(machine, flush));
   if (options.timeLimit !== undefined) machine.stopAt(options.timeLimit * SECOND);
-  const stop = await runInterruptibly(machine, options.serial.kind === 'stdio', flush);
+  const stop = await runInterruptibly(machine, {
+    pace: (turn) => patientPace(eventLoopPace(turn), Object.values(outlets)),
+    reads: options.serial.kind === 'stdio',
+    flush,
+  });
   flush();
   process.stderr.write(describeEnd(machine, stop));
   if (options.screenshotFile !== undefined) await saveScreenshot(machine, options.screenshotFile);
-  return stop;
+  return { stop, exitStatus: machine.exitStatus };
 }
 
-/** Runs while Ctrl-C, and an end of whoever reads our output, stop the machine at the next slice. */
-async function runInterruptibly(machine: Machine, reads: boolean, flush: () => void): Promise<Stop> {
-  const pace = eventLoopPace(flush);
+interface Manner {
+  /** Makes a pace that calls `turn` whenever the event loop gets its turn. */
+  readonly pace: (turn: () => void) => Pace;
+  /** Whether standard input is the serial port's. */
+  readonly reads: boolean;
+  readonly flush: () => void;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Runs while Ctrl-C, Ctrl-] and an end of whoever reads our output stop the machine at the next slice. */
+async function runInterruptibly(machine: Machine, { pace: makePace, reads, flush }: Manner): Promise<Stop> {
   const interrupt = (): void => {
     machine.stop('interrupted');
     pace.wake();
@@ -87,15 +141,24 @@ async function runInterruptibly(machine: Machine, reads: boolean, flush: () => v
     machine.serialInput(bytes);
     pace.wake();
   };
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const pace = makePace(() => {
+    flush();
+    terminal?.turn();
+  });
+  using terminal = reads ? openTerminal(machine, receive, interrupt) : undefined;
+  for (const signal of SIGNALS) process.once(signal, interrupt);
   process.stdout.on('error', interrupt);
-  if (reads) process.stdin.on('data', receive);
   try {
     return await machine.run(pace);
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-    process.stdin.off('data', receive).pause();
+    for (const signal of SIGNALS) process.off(signal, interrupt);
   }
+}
+
+function openTerminal(machine: Machine, receive: (bytes: Uint8Array) => void, quit: () => void): Terminal {
+  const notice = (text: string): void => void process.stderr.write(text);
+  const waiting = (): number => machine.serialInputWaiting;
+  return new Terminal({ input: process.stdin, notice, receive, waiting, quit });
 }
 
 /** One line on standard error for each edit of the map, the initial map first. */
@@ -152,6 +215,8 @@ function describeEnd(machine: Machine, stop: Stop): string {
       return `skep: the guest powered off after ${time}\n`;
     case 'time-limit':
       return `skep: time limit reached after ${time}\n`;
+    case 'debug-exit':
+      return `skep: the guest ended the run with status ${machine.exitStatus} after ${time}\n`;
     case 'interrupted':
       return `skep: interrupted after ${time}\n`;
     case 'shutdown':

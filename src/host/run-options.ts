@@ -11,6 +11,13 @@ export interface RunOptions {
   readonly memory: number;
   /** The built-in guest when absent. */
   readonly bootRomFile: string | undefined;
+  /** A kernel that is started without firmware. */
+  readonly kernelFile: string | undefined;
+  /** Its initrd, or its modules. */
+  readonly moduleFiles: readonly string[];
+  readonly commandLine: string;
+  /** Port of the exit device. */
+  readonly debugExit: number | undefined;
   readonly optionRomFile: string | undefined;
   readonly framebuffer: { readonly width: number; readonly height: number } | undefined;
   readonly serial: SinkChoice;

@@ -1,4 +1,5 @@
 import { GiB, MiB, PAGE_SIZE } from '../base/units.ts';
+import type { KernelConfig } from './direct-boot.ts';
 import { ConfigError } from './config-error.ts';
 import { MEMORY_MIN } from './layout.ts';
 
@@ -11,6 +12,10 @@ export interface MachineConfig {
   readonly display?: DisplayConfig | undefined;
   /** Tells SeaBIOS to speak on the serial port too. */
   readonly firmwareConsole?: 'display' | 'serial';
+  /** Starts a kernel without firmware; the boot ROM is there and is not entered. */
+  readonly boot?: KernelConfig | undefined;
+  /** The first port of the exit device of kernel tests, if there is to be one. */
+  readonly debugExit?: number | undefined;
   /** Lets time be the number of instructions. */
   readonly deterministic?: boolean;
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Nanoseconds } from '../base/clock.ts';
 import type { InterruptLine } from '../bus/interrupt-line.ts';
 
 /** What the devices of a machine are connected to. */
@@ -8,6 +8,10 @@ export interface Connections {
   readonly wallClock: () => number;
   /** The processor's INTR pin. */
   readonly interrupt: InterruptLine;
+  /** The processor's NMI pin: each call is an edge. */
+  readonly nonMaskableInterrupt: () => void;
+  /** Machine time at which the time-stamp counter, as the guest sees it, reaches a value given in two halves. */
+  readonly timeOfTimestamp: (low: number, high: number) => Nanoseconds;
   readonly setA20: (enabled: boolean) => void;
   readonly powerOff: () => void;
   readonly requestReset: () => void;

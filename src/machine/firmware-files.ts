@@ -1,4 +1,6 @@
 import { e820, FwCfg, littleEndian, type DmaMemory } from '../devices/fw-cfg.ts';
+import { serveTables } from './acpi/table-loader.ts';
+import { acpiTables } from './acpi/tables.ts';
 import type { MachineConfig } from './config.ts';
 import { HIGH_RAM_START, PORTS, type RamLayout } from './layout.ts';
 
@@ -11,6 +13,7 @@ export function firmwareConfig(config: MachineConfig, ram: RamLayout, memory: Dm
   fwCfg.add('etc/e820', e820(ramRanges(ram)));
   fwCfg.add('etc/boot-fail-wait', littleEndian(WAIT_FOR_EVER, 4));
   if (config.firmwareConsole === 'serial') fwCfg.add('etc/sercon-port', littleEndian(PORTS.serial.start, 2));
+  serveTables(acpiTables({ ram }), fwCfg);
   return fwCfg;
 }
 

@@ -4,12 +4,12 @@ import { Port92 } from '../devices/chipset/port-92.ts';
 import { DebugPort, PostCode } from '../devices/debug-port.ts';
 import { Dma8237 } from '../devices/dma-8237.ts';
 import type { FwCfg } from '../devices/fw-cfg.ts';
-import { Pic8259 } from '../devices/pic-8259.ts';
 import { Pit8254 } from '../devices/pit-8254.ts';
 import { Ps2Controller } from '../devices/ps2-8042.ts';
 import { RtcCmos } from '../devices/rtc-cmos.ts';
 import { Uart16550 } from '../devices/uart-16550.ts';
 import type { Connections } from './connections.ts';
+import type { Interrupts } from './interrupts.ts';
 import { IRQ, PORTS, type PortName, type RamLayout } from './layout.ts';
 
 export interface IsaOptions {
@@ -17,36 +17,46 @@ export interface IsaOptions {
   readonly ram: RamLayout;
   readonly firmwareConfig: FwCfg;
   readonly connections: Connections;
+  readonly interrupts: Interrupts;
 }
 
 /** The devices whose ports never move. */
 export class IsaDevices {
-  readonly pic: Pic8259;
   readonly uart: Uart16550;
   readonly keyboardController: Ps2Controller;
   readonly #resettable: readonly { reset(): void }[];
 
-  constructor({ ports, ram, firmwareConfig, connections }: IsaOptions) {
+  constructor({ ports, ram, firmwareConfig, connections, interrupts }: IsaOptions) {
     const { clock, wallClock, setA20, requestReset } = connections;
-    this.pic = new Pic8259({ output: connections.interrupt });
-    this.uart = new Uart16550({ clock, interrupt: this.pic.line(IRQ.serial), backEnd: connections.serial });
+    const { pic } = interrupts;
+    this.uart = new Uart16550({ clock, interrupt: interrupts.line(IRQ.serial), backEnd: connections.serial });
     this.keyboardController = new Ps2Controller({
       clock,
-      keyboardInterrupt: this.pic.line(IRQ.keyboard),
-      mouseInterrupt: this.pic.line(IRQ.mouse),
+      keyboardInterrupt: interrupts.line(IRQ.keyboard),
+      mouseInterrupt: interrupts.line(IRQ.mouse),
       setA20,
       requestReset,
     });
-    const pit = new Pit8254({ clock, interrupt: this.pic.line(IRQ.timer) });
-    const rtc = new RtcCmos({ clock, interrupt: this.pic.line(IRQ.rtc), wallClock, ram });
+    const pit = new Pit8254({ clock, interrupt: interrupts.timerLine });
+    const rtc = new RtcCmos({ clock, interrupt: interrupts.rtcLine, wallClock, ram });
     const dma = new Dma8237();
     const port92 = new Port92({ setA20, requestReset });
     const postCode = new PostCode();
     const debugPort = new DebugPort({ emit: connections.debugConsole });
-    this.#resettable = [this.pic, this.uart, this.keyboardController, pit, rtc, dma, port92, postCode, firmwareConfig];
+    this.#resettable = [
+      interrupts,
+      this.uart,
+      this.keyboardController,
+      pit,
+      rtc,
+      dma,
+      port92,
+      postCode,
+      firmwareConfig,
+    ];
     const places: readonly (readonly [PortName, IoHandler])[] = [
       ['dmaController1', dma.first],
-      ['pic1', this.pic.master],
+      ['pic1', pic.master],
       ['pit', pit.ports],
       ['keyboardData', this.keyboardController.data],
       ['systemControlB', pit.systemControl],
@@ -55,11 +65,11 @@ export class IsaDevices {
       ['postCode', postCode.port],
       ['dmaPages', dma.pages],
       ['systemControlA', port92],
-      ['pic2', this.pic.slave],
+      ['pic2', pic.slave],
       ['dmaController2', dma.second],
       ['serial', this.uart.ports],
       ['debugConsole', debugPort.port],
-      ['elcr', this.pic.elcr],
+      ['elcr', pic.elcr],
       ['firmwareConfig', firmwareConfig.ports],
       ['firmwareConfigDma', firmwareConfig.dma],
     ];

@@ -47,6 +47,15 @@ export const PORTS = {
   pciConfigData: { start: 0xcfc, length: 4 },
 } as const;
 
+/** Both mechanisms' ports of PCI configuration, which belong to the host bridge. */
+export const CONFIG_PORTS = { start: 0xcf8, length: 8 } as const;
+
+/** Reset control, which lies amid the address register. */
+export const RESET_PORT = 0xcf9;
+
+/** Where firmware puts the power-management block, and the ACPI tables say it is. */
+export const PM_BASE = 0x600;
+
 export type PortName = keyof typeof PORTS;
 
 /** Where PCI functions may show their ports: above those of the board's own devices. */
@@ -57,6 +66,9 @@ export const CASCADE_IRQ = 2;
 
 /** ISA interrupt lines. */
 export const IRQ = { timer: 0, keyboard: 1, serial: 4, rtc: 8, sci: 9, mouse: 12 } as const;
+
+/** Interrupts that PIRQs may be led to, as the ACPI tables offer them. */
+export const PCI_IRQS: readonly number[] = [5, 10, 11];
 
 /** Slots of PCI bus 0. Firmware counts on the first two. */
 export const SLOT = { hostBridge: 0, southBridge: 1, display: 2 } as const;

@@ -8,8 +8,12 @@ import type { Picture } from '../devices/framebuffer.ts';
 import { gpa, GuestMemory, type Gpa, type Segment } from '../memory/index.ts';
 import { createArena } from './arena.ts';
 import { checkConfig, type MachineConfig } from './config.ts';
+import { DirectBoot } from './direct-boot.ts';
+import { DEBUG_EXIT_PORTS, DebugExit } from '../devices/debug-exit.ts';
+import { ConfigError } from './config-error.ts';
 import { firmwareConfig } from './firmware-files.ts';
 import { GuestAction } from './guest-action.ts';
+import { Interrupts } from './interrupts.ts';
 import { IsaDevices } from './isa-devices.ts';
 import { ADDRESS_BITS, CHIPSET_END, CHIPSET_START, HIGH_RAM_START, ramLayout } from './layout.ts';
 import { PciDevices } from './pci-devices.ts';
@@ -42,15 +46,20 @@ export class Machine implements Disposable {
   readonly #lifetimes: Lifetimes = new Lifetimes();
   readonly #time: TimeSource;
   readonly #timers: TimerQueue;
+  readonly interrupts: Interrupts;
   readonly #isa: IsaDevices;
   readonly #pci: PciDevices;
   readonly #serialInput: SerialInput;
+  readonly #directBoot: DirectBoot | undefined;
+  #exitStatus: number | undefined;
   readonly #requests: Requests = { stop: undefined, reset: false };
 
   /** Throws ConfigError, or a device's own error, for a configuration that cannot be built. */
   constructor(config: MachineConfig, surroundings: Surroundings) {
     checkConfig(config);
     this.name = config.name;
+    // Before anything is built: most kernels that cannot be started are refused here.
+    this.#directBoot = config.boot === undefined ? undefined : new DirectBoot(config.boot, ramLayout(config.memory));
     const store = this.#lifetimes.own(createArena(config));
     this.memory = this.#lifetimes.own(new GuestMemory({ store, addressBits: ADDRESS_BITS }));
     const ram = this.memory.createSegment({ name: 'ram', kind: 'sysmem', length: config.memory });
@@ -63,6 +72,8 @@ export class Machine implements Disposable {
       clock: this.#timers,
       wallClock: deterministic ? () => DETERMINISTIC_DATE : surroundings.wallClock,
       interrupt: { set: (asserted: boolean) => this.engine.setInterruptLine(asserted) },
+      nonMaskableInterrupt: () => this.engine.nonMaskableInterrupt(),
+      timeOfTimestamp: (low: number, high: number) => high * 2 ** 32 + low,
       setA20: (enabled: boolean) => this.engine.setA20(enabled),
       powerOff: () => this.stop('power-off'),
       requestReset: () => this.#requestReset(),
@@ -71,6 +82,7 @@ export class Machine implements Disposable {
     };
     const layout = ramLayout(config.memory);
     const { memory, ports, mmio } = this;
+    this.interrupts = new Interrupts({ connections, mmio });
     this.#isa = new IsaDevices({
       ports,
       ram: layout,
@@ -79,10 +91,13 @@ export class Machine implements Disposable {
         write: (address, source) => memory.write(gpa(address), source),
       }),
       connections,
+      interrupts: this.interrupts,
     });
-    const { pic } = this.#isa;
-    this.#pci = new PciDevices({ config, memory, ram, ramLayout: layout, ports, mmio, pic, connections });
+    const { interrupts } = this;
+    this.#pci = new PciDevices({ config, memory, ram, ramLayout: layout, ports, mmio, interrupts, connections });
     this.#serialInput = new SerialInput(this.#isa.uart);
+    if (config.debugExit !== undefined) this.#addDebugExit(config.debugExit);
+    this.#directBoot?.apply(this);
   }
 
   /** Machine time. */
@@ -106,6 +121,16 @@ export class Machine implements Disposable {
     this.engine.requestExit();
   }
 
+  /** What the guest told the exit device, once that has stopped the machine. */
+  get exitStatus(): number | undefined {
+    return this.#exitStatus;
+  }
+
+  /** How the kernel was started, when there was no firmware. */
+  get bootProtocol(): string | undefined {
+    return this.#directBoot?.plan.protocol;
+  }
+
   /** Ends `run` at a moment of machine time. */
   stopAt(deadline: Nanoseconds): void {
     this.#timers.timer(() => this.stop('time-limit')).arm(deadline);
@@ -118,11 +143,17 @@ export class Machine implements Disposable {
     this.#isa.reset();
     this.#pci.reset();
     this.engine.reset();
+    this.#directBoot?.apply(this);
   }
 
   /** Bytes that arrive at the serial port. The guest takes them when it has room. */
   serialInput(bytes: Uint8Array): void {
     this.#serialInput.push(bytes);
+  }
+
+  /** Bytes for the serial port that the guest has not taken yet. */
+  get serialInputWaiting(): number {
+    return this.#serialInput.length;
   }
 
   /** What the display shows, if it shows anything. */
@@ -148,6 +179,18 @@ export class Machine implements Disposable {
     });
   }
 
+  #addDebugExit(start: number): void {
+    const length = DEBUG_EXIT_PORTS;
+    if (start + length > 0x1_0000 || !this.ports.isFree(start, length)) {
+      throw new ConfigError(`the exit device cannot be at port 0x${start.toString(16)}: something else is there`);
+    }
+    const exit = (status: number): void => {
+      this.#exitStatus ??= status;
+      this.stop('debug-exit');
+    };
+    this.ports.register({ start, length }, new DebugExit({ exit }).ports, 'exit device');
+  }
+
   #engineHost(): EngineHost {
     const { ports, mmio, action } = this;
     return {
@@ -163,7 +206,7 @@ export class Machine implements Disposable {
         mmio.write(address, size, value);
         action.done();
       },
-      acknowledgeInterrupt: () => this.#isa.pic.acknowledge(),
+      acknowledgeInterrupt: () => this.interrupts.localApic.acknowledge(),
       timestamp: () => Math.floor(this.#time.now()),
     };
   }

@@ -14,10 +14,10 @@ import { ConfigMechanism } from '../devices/pci/config-mechanism.ts';
 import { InterruptRouter } from '../devices/pci/interrupt-router.ts';
 import { PciBus } from '../devices/pci/pci-bus.ts';
 import { Placement } from '../devices/pci/placement.ts';
-import type { Pic8259 } from '../devices/pic-8259.ts';
 import { gpa, type GuestMemory, type Segment } from '../memory/index.ts';
 import type { DisplayConfig, MachineConfig } from './config.ts';
 import type { Connections } from './connections.ts';
+import type { Interrupts } from './interrupts.ts';
 import { CASCADE_IRQ, IRQ, IRQS, PCI_PORTS, pciWindows, PORTS, SLOT, type PortName, type RamLayout } from './layout.ts';
 
 export interface PciOptions {
@@ -27,7 +27,7 @@ export interface PciOptions {
   readonly ramLayout: RamLayout;
   readonly ports: PortBus;
   readonly mmio: MmioBus;
-  readonly pic: Pic8259;
+  readonly interrupts: Interrupts;
   readonly connections: Connections;
 }
 
@@ -39,15 +39,15 @@ export class PciDevices {
   readonly #resettable: { reset(): void }[];
 
   constructor(options: PciOptions) {
-    const { config, memory, ram, ports, mmio, pic, connections } = options;
+    const { config, memory, ram, ports, mmio, interrupts, connections } = options;
     const spaces = barSpaces(options);
     const bootRom = new BootRom({ memory, image: config.bootRom });
     const hostBridge = new I440fxHostBridge({ memory, ram, rom: bootRom.segment });
-    const isaBridge = new Piix3IsaBridge({ router: new InterruptRouter({ irqs: routableLines(pic) }) });
+    const isaBridge = new Piix3IsaBridge({ router: new InterruptRouter({ irqs: routableLines(interrupts) }) });
     this.powerManagement = new Piix4PowerManagement({
       clock: connections.clock,
       ports: spaces.ports,
-      sci: pic.line(IRQ.sci),
+      sci: interrupts.line(IRQ.sci),
       powerOff: connections.powerOff,
     });
     this.display = config.display === undefined ? undefined : createDisplay(config.display, memory, spaces);
@@ -88,8 +88,8 @@ function barSpaces({ memory, mmio, ports, ramLayout }: PciOptions): BarSpaces {
 }
 
 /** By IRQ. The controllers' own cascade is no line that a PIRQ can be led to. */
-function routableLines(pic: Pic8259): InterruptLine[] {
-  return Array.from({ length: IRQS }, (_, irq) => (irq === CASCADE_IRQ ? unconnectedLine : pic.line(irq)));
+function routableLines(interrupts: Interrupts): InterruptLine[] {
+  return Array.from({ length: IRQS }, (_, irq) => (irq === CASCADE_IRQ ? unconnectedLine : interrupts.line(irq)));
 }
 
 function createDisplay(display: DisplayConfig, memory: GuestMemory, spaces: BarSpaces): Framebuffer {

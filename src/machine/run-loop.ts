@@ -13,7 +13,7 @@ export interface Pace {
 }
 
 /** Why a machine has stopped. */
-export type Stop = 'power-off' | 'shutdown' | 'time-limit' | 'interrupted';
+export type Stop = 'power-off' | 'shutdown' | 'time-limit' | 'interrupted' | 'debug-exit';
 
 /** A request that is carried out between two slices, when no instruction is in flight. */
 export interface Requests {

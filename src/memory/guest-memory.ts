@@ -269,6 +269,15 @@ export class GuestMemory implements Disposable {
     return this.#code.track(listener);
   }
 
+  /**
+   * Calls `listener` after pages have got flags that stores must obey (a dirty log was started or taken). Whoever has
+   * cached what the flat view said, as a TLB does, forgets it now.
+   */
+  onPagesGuarded(listener: () => void): Disposable {
+    this.#checkAlive();
+    return this.#states.onGuarded(listener);
+  }
+
   /** A dirty log for a segment, not yet started. */
   dirtyLog(segment: Segment): DirtyLog {
     this.#checkAlive();

@@ -1,8 +1,20 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { describe, test } from 'vitest';
+
+/** Set in continuous integration: what is missing is a failure there. */
+const NOTHING_MAY_BE_SKIPPED = process.env['SKEP_TEST_EVERYTHING'] === '1';
+
+/** Tests that run code on this machine's processor. Where they cannot, the name says so and why. */
+export function hostProcessorTests(name: string, tests: () => void): void {
+  const why = unavailability();
+  if (why === undefined) describe(name, tests);
+  else if (NOTHING_MAY_BE_SKIPPED) test(name, () => Promise.reject(new Error(why)));
+  else test.skip(`${name} [skipped: ${why}]`, tests);
+}
 
 /** Why code cannot be run on the processor of this machine, or undefined when it can. */
-export function unavailability(): string | undefined {
+function unavailability(): string | undefined {
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'it takes Linux on an x86-64 processor';
   if (!/\bcmov\b.*\bcx8\b|\bcx8\b.*\bcmov\b/.test(readFileSync('/proc/cpuinfo', 'latin1')))
     return '/proc/cpuinfo names no processor with CMOV and CMPXCHG8B';

@@ -19,7 +19,7 @@ const AREAS = RESULTS + 64 * BATCH_SIZE;
 export const BATCH_LENGTH: number = AREAS + 1024 * BATCH_SIZE - BATCH_START;
 
 /** In the order that PUSHAD leaves them in memory, then flags and ESP. */
-export const RECORD = ['edi', 'esi', 'ebp', 'pushed esp', 'ebx', 'edx', 'ecx', 'eax', 'flags', 'esp'] as const;
+const RECORD = ['edi', 'esi', 'ebp', 'pushed esp', 'ebx', 'edx', 'ecx', 'eax', 'flags', 'esp'] as const;
 
 const areaOf = (index: number): Area => ({ data: AREAS + 1024 * index });
 

@@ -25,7 +25,9 @@ export class Random {
   }
 
   pick<Value>(values: readonly Value[]): Value {
-    return values[this.below(values.length)] as Value;
+    const value = values[this.below(values.length)];
+    if (value === undefined) throw new Error('there is nothing to pick from');
+    return value;
   }
 
   /** A number of 32 bits, often one where something turns over. */
@@ -35,6 +37,6 @@ export class Random {
 }
 
 const CORNERS: readonly number[] = [
-  ...[0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x1_0000, 0x7fff_ffff],
-  ...[0x8000_0000, 0x8000_0001, 0xffff_fffe, 0xffff_ffff, 0xffff_ff80, 0x5555_5555, 0x0f0f_0f0f, 0x9999_9999],
+  0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x1_0000, 0x7fff_ffff, 0x8000_0000, 0x8000_0001,
+  0xffff_fffe, 0xffff_ffff, 0xffff_ff80, 0x5555_5555, 0x0f0f_0f0f, 0x9999_9999,
 ];

@@ -428,45 +428,15 @@ const MAKERS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
 ]);
 
 /** Not for a user program, not alike on every processor, or done as part of another group. */
-const LEFT_OUT: ReadonlySet<string> = new Set([
-  ...['mov_from_segment', 'mov_to_segment', 'mov_from_control', 'mov_to_control', 'mov_from_debug', 'mov_to_debug'],
-  ...['load_far_pointer', 'push_segment', 'pop_segment', 'cli', 'sti', 'ins', 'outs', 'in', 'out', 'hlt'],
-  ...['jmp_indirect', 'call_indirect', 'jmpf', 'callf', 'ret', 'retf', 'int3', 'int', 'icebp', 'iret', 'leave'],
-  ...[
-    'sldt',
-    'str',
-    'lldt',
-    'ltr',
-    'verr',
-    'verw',
-    'sgdt',
-    'sidt',
-    'lgdt',
-    'lidt',
-    'smsw',
-    'lmsw',
-    'invlpg',
-    'lar',
-    'lsl',
-  ],
-  ...[
-    'clts',
-    'invd',
-    'wbinvd',
-    'ud',
-    'wrmsr',
-    'rdmsr',
-    'rdtsc',
-    'rdpmc',
-    'sysenter',
-    'sysexit',
-    'cpuid',
-    'rsm',
-    'wait',
-    'esc',
-  ],
-  ...['jcc', 'jmp', 'loop', 'loope', 'loopne', 'jcxz'],
-]);
+const LEFT_OUT: ReadonlySet<string> = new Set(
+  [
+    'mov_from_segment mov_to_segment mov_from_control mov_to_control mov_from_debug mov_to_debug',
+    'load_far_pointer push_segment pop_segment cli sti ins outs in out hlt jmp_indirect call_indirect jmpf',
+    'callf ret retf int3 int icebp iret leave sldt str lldt ltr verr verw sgdt sidt lgdt lidt smsw lmsw invlpg',
+    'lar lsl clts invd wbinvd ud wrmsr rdmsr rdtsc rdpmc sysenter sysexit cpuid rsm wait esc jcc jmp loop',
+    'loope loopne jcxz',
+  ].flatMap((names) => names.split(' ')),
+);
 
 const PREFETCHES: ReadonlySet<number> = new Set([0x0f1a, 0x0f1b, 0x0f1c, 0x0f1e]);
 

@@ -14,25 +14,26 @@ import {
   PAGE_TABLE,
   READ_ONLY_PAGE,
   RING0_STACK,
+  SECOND_TSS,
   SELECTORS,
   STACK,
   SUPERVISOR_PAGE,
   TSS,
 } from './layout.ts';
 
+const byteOf = (value: number, index: number): number => (value >>> (8 * index)) & 0xff;
+
 /** A segment descriptor (SDM volume 3, figure 3-8): `access` is bits 47:40, `flags` bits 55:52. */
 function descriptor(base: number, limit: number, access: number, flags: number): number[] {
-  return [
-    ...[limit & 0xff, (limit >> 8) & 0xff, base & 0xff, (base >> 8) & 0xff, (base >> 16) & 0xff, access],
-    ...[((limit >> 16) & 0xf) | (flags << 4), (base >>> 24) & 0xff],
-  ];
+  const low = [byteOf(limit, 0), byteOf(limit, 1), byteOf(base, 0), byteOf(base, 1)];
+  return [...low, byteOf(base, 2), access, byteOf(limit, 2) | (flags << 4), byteOf(base, 3)];
 }
 
 /** A gate (SDM volume 3, figures 5-8 and 6-2). */
-const gate = (selector: number, offset: number, access: number, parameters = 0): number[] => [
-  ...[offset & 0xff, (offset >> 8) & 0xff, selector & 0xff, selector >> 8, parameters, access],
-  ...[(offset >> 16) & 0xff, (offset >>> 24) & 0xff],
-];
+function gate(selector: number, offset: number, access: number, parameters = 0): number[] {
+  const low = [byteOf(offset, 0), byteOf(offset, 1), byteOf(selector, 0), byteOf(selector, 1)];
+  return [...low, parameters, access, byteOf(offset, 2), byteOf(offset, 3)];
+}
 
 const FLAT = 0xf_ffff;
 const PAGES_32 = 0xc;
@@ -57,7 +58,7 @@ const DESCRIPTORS: readonly (readonly number[])[] = [
   descriptor(LDT, 0x1f, 0x82, 0),
   gate(SELECTORS.code32, CODE + 0x800, 0xec),
   gate(SELECTORS.code32, CODE + 0x800, 0xec, 2),
-  descriptor(TSS, 0xff, 0xe9, 0),
+  descriptor(SECOND_TSS, 0xff, 0xe9, 0),
 ];
 
 const LDT_DESCRIPTORS: readonly (readonly number[])[] = [
@@ -116,10 +117,16 @@ protected: mov ebp, done
 paged: mov ebp, page
   mov ebx, done
   jmp protect
-user: mov ebp, page
+user: mov ecx, 0x3002
+  jmp to_outer
+restricted: mov ecx, 2
+to_outer: mov ebp, page
   mov ebx, to_user
   jmp protect
-v86: mov ebp, page
+v86: mov ecx, 0x23002
+  jmp to_virtual
+restricted_v86: mov ecx, 0x20002
+to_virtual: mov ebp, page
   mov ebx, to_v86
   jmp protect
 protected16: mov ebp, to_16
@@ -142,7 +149,7 @@ to_user:
   mov gs, ax
   push ${SELECTORS.userData}
   push ${STACK}
-  push 0x3002
+  push ecx
   push ${SELECTORS.userCode}
   push done
   iretd
@@ -153,7 +160,7 @@ to_v86:
   push 0
   push 0
   push ${STACK}
-  push 0x23002
+  push ecx
   push 0
   push done
   iretd
@@ -179,7 +186,8 @@ function pageEntry(page: number): number {
 const TASK_STATE: readonly number[] = [
   ...words32(0, RING0_STACK, SELECTORS.data32),
   ...Array.from({ length: 90 }, () => 0),
-  ...[104, 0],
+  104,
+  0,
   ...Array.from({ length: 32 }, (_, index) => (index === 16 ? 0xff : 0)),
   0xff,
 ];
@@ -204,7 +212,7 @@ export function bootImage(mode: Mode): Uint8Array {
   image.set(words32(...numbers.map(pageEntry)), PAGE_TABLE);
   image.set(BOOT_CODE, BOOT);
   const target = BOOT_LABELS.get('target') ?? 0;
-  const entry = BOOT_LABELS.get(mode) ?? 0;
+  const entry = BOOT_LABELS.get(mode.replace('-', '_')) ?? 0;
   image.set([entry & 0xff, entry >> 8], target);
   return image;
 }

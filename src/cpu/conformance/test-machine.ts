@@ -1,7 +1,7 @@
 import { gpa, type GuestMemory } from '../../memory/index.ts';
 import type { Engine, EngineHost } from '../engine.ts';
 import { bootImage, RESET_VECTOR } from './boot.ts';
-import { caseCode, codeBits, rowsOf, undefinedFlags, type Case, type CaseCode, type Mode } from './case.ts';
+import { caseCode, codeBits, undefinedFlags, type Case, type CaseCode, type Mode } from './case.ts';
 import {
   BOOT,
   CODE,
@@ -37,8 +37,6 @@ const RESET_PAGE = 0xffff_f000;
 
 /** Errors that these exceptions push in protected mode (SDM volume 3, table 6-1). */
 const WITH_ERROR: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17]);
-
-/** Vectors that report what has happened rather than what could not: their IP is the next instruction. */
 
 /** What was pushed for an exception, and where the stack was before. */
 interface Frame {
@@ -84,14 +82,14 @@ export class TestMachine {
     this.#boot(mode);
     this.#load(code, before);
     const exit = this.#engine.run(this.#engine.instructions + LIMIT);
-    const ignored = after.ignoredFlags | undefinedFlags(rowsOf(code, codeBits(mode)));
+    const ignored = after.ignoredFlags | undefinedFlags(code.rows);
     if (after.exit !== undefined) return exit === after.exit ? [] : [`exit ${exit} instead of ${after.exit}`];
     if (exit !== 'request') return [`exit ${exit} at 0x${this.#register('rip').toString(16)}`];
     return this.#compare(mode, code, before, after, ignored);
   }
 
   #boot(mode: Mode): void {
-    this.#memory.write(gpa(0), bootImage(mode));
+    this.#memory.write(gpa(0), imageOf(mode));
     this.#engine.reset();
     const exit = this.#engine.run(this.#engine.instructions + LIMIT);
     const ip = this.#register('rip');
@@ -155,7 +153,7 @@ export class TestMachine {
     const hasError = mode !== 'real' && WITH_ERROR.has(vector) && wantsError;
     const at = (index: number): number => this.#number(start + size * (index + (hasError ? 1 : 0)), size);
     const own = start + size * (hasError ? 4 : 3);
-    const outer = mode === 'user' || mode === 'v86';
+    const outer = !['real', 'protected', 'protected16', 'paged'].includes(mode);
     const error = hasError ? this.#number(start, size) : undefined;
     const before = { error, ip: at(0), flags: at(2) };
     if (outer) return { ...before, esp: at(3), start: OBSERVED_START, end: OBSERVED_START };
@@ -171,6 +169,14 @@ export class TestMachine {
   #register(name: string): number {
     return Number(BigInt.asUintN(32, this.#engine.register(name)));
   }
+}
+
+const IMAGES = new Map<Mode, Uint8Array>();
+
+function imageOf(mode: Mode): Uint8Array {
+  const image = IMAGES.get(mode) ?? bootImage(mode);
+  IMAGES.set(mode, image);
+  return image;
 }
 
 /** VM and IOPL stay as the boot code leaves them. */

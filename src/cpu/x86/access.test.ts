@@ -89,6 +89,23 @@ describe('a dirty log', () => {
   });
 });
 
+describe('a dirty log that begins, or is taken, while the guest runs', () => {
+  it('hears of stores to pages that the TLB knew as writable before', () => {
+    const segment = machine.memory.segment('ram');
+    if (segment === undefined) throw new Error('no RAM');
+    machine.assemble(CODE, `mov [${DATA}], eax\n jmp ${CODE}`);
+    machine.set({ rip: CODE });
+    machine.run(2);
+    using log = machine.memory.dirtyLog(segment);
+    log.start();
+    machine.run(2);
+    expect(log.take().pages).toEqual([DATA >> 12]);
+    machine.run(2);
+    expect(log.take().pages).toEqual([DATA >> 12]);
+    expect(log.take().pages).toEqual([]);
+  });
+});
+
 describe('a code page that is also written', () => {
   it('runs what was written last, through the same address and through an alias', () => {
     // Two mappings of one page: 5_0000 itself, and through a page table at 80_0000.

@@ -128,7 +128,8 @@ function objdump(bytes: Uint8Array, bits: 16 | 32): Line[] {
   }
 }
 
-const hasObjdump = spawnSync('objdump', ['--version']).status === 0;
+/** In continuous integration a missing objdump is a failure. */
+const hasObjdump = spawnSync('objdump', ['--version']).status === 0 || process.env['SKEP_TEST_EVERYTHING'] === '1';
 
 if (hasObjdump) {
   describe('binutils and the disassembler agree', () => {
@@ -151,5 +152,5 @@ if (hasObjdump) {
     });
   });
 } else {
-  console.warn('skipped: comparing the disassembler with objdump, which is not installed (Debian: binutils)');
+  test.skip("binutils and the disassembler agree [skipped: no objdump; 'apt-get install binutils' brings it]");
 }

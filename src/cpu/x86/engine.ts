@@ -62,6 +62,7 @@ export class WasmEngine implements Engine {
     this.setA20(true);
     this.#core.initialize();
     this.#lifetimes.own(memory.observe({ changed: () => this.#core.flush_tlb() }, { replay: false }));
+    this.#lifetimes.own(memory.onPagesGuarded(() => this.#core.flush_tlb()));
     this.#lifetimes.own(memory.trackCode({ codeWritten: (address) => this.#core.code_written(address) }));
   }
 

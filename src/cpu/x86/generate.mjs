@@ -182,7 +182,7 @@ function form({ operands }, kind) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Operation numbers
 
-const RESERVED = { in: 'input', out: 'output', popcnt: 'populationCount' };
+const RESERVED = { popcnt: 'populationCount' };
 const functionName = (handler) => RESERVED[handler] ?? handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 
 /** Handlers that set RIP and nothing else that decoding depends on. */

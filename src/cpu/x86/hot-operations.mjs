@@ -2,8 +2,9 @@
 // case does. A row not found here is executed by its handler, out of line.
 //
 // `forms` are combinations of operand kinds: R the register in ModRM.rm or the opcode, G the register in ModRM.reg,
-// M memory, I an immediate. Bodies are AssemblyScript; `u` is the uop, `T` the unsigned type of the operand size. A
-// body ends with `NEXT` (go on with the next uop) or `break` (leave the uop: a taken branch or a fault).
+// M memory, I an immediate, J a branch's displacement, A the accumulator, X anything else. Bodies are AssemblyScript;
+// `u` is the uop, `T` the unsigned type of the operand size. A body ends with `NEXT` (go on with the next uop) or
+// `break` (leave the uop: a taken branch or a fault).
 
 const NEXT = 'u += UOP_SIZE; continue;';
 

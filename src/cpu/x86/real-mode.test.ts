@@ -109,6 +109,16 @@ describe('interrupts', () => {
   });
 });
 
+describe('a handler beyond the limit of CS', () => {
+  it('is #GP', () => {
+    machine.set32(4 * 0x20, 0x0090_f000);
+    real('int 0x20', 0);
+    machine.set({ 'cs.limit': 0xefff });
+    machine.run(3);
+    expect([raised(), ...stack(4, 6)]).toEqual([13, 0x2000, 0]);
+  });
+});
+
 describe('the way to protected mode and back', () => {
   it('takes the far jump to load CS, and 32-bit code in between', () => {
     machine.set64(0x1008, 0x00cf_9b00_0000_ffffn);

@@ -326,3 +326,29 @@ describe('ARPL', () => {
     );
   });
 });
+
+describe('the first entry of the GDT', () => {
+  it.each([
+    ['a data segment', 0x13, 'mov ss, ax'],
+    ['a code segment', 0x1b, 'jmp 0:0x9800'],
+    ['a code segment', 0x1b, 'call 0:0x9800'],
+    ['a code segment', 0x1b, 'push dword 0\n push dword 0x9800\n retf'],
+    ['a code segment', 0x1b, 'push dword 2\n push dword 0\n push dword 0x9800\n iret'],
+    ['a task', 9, 'ltr ax'],
+    ['a task', 9, 'jmp 0:0'],
+  ])('is not used, though it holds %s (type %i): %s is #GP(0)', (_, type, source) => {
+    machine.enter(0);
+    machine.setDescriptor(0, descriptor({ type, base: type === 9 ? 0x6000 : 0 }));
+    execute(`xor eax, eax\n ${source}`);
+    machine.set64(ProtectedMachine.gdt, 0n);
+    expect(outcome()).toBe('13(0)');
+  });
+
+  it.each(['lar ebx, ax', 'lsl ebx, ax', 'verr ax', 'verw ax'])('%s does not see it', (source) => {
+    machine.enter(0);
+    machine.setDescriptor(0, descriptor({ type: 0x13 }));
+    execute(`xor eax, eax\n ${source}\n setz cl`);
+    machine.set64(ProtectedMachine.gdt, 0n);
+    expect(machine.get('rcx') & 0xff).toBe(0);
+  });
+});

@@ -4,9 +4,13 @@ import { BITS } from './bits.ts';
 import { DECIMAL } from './decimal.ts';
 import { MOVES } from './moves.ts';
 import { MULTIPLICATION } from './multiplication.ts';
+import { PAGING } from './paging.ts';
+import { SEGMENTS } from './segments.ts';
 import { SHIFTS } from './shifts.ts';
 import { STACK } from './stack.ts';
 import { STRINGS } from './strings.ts';
+import { SYSTEM } from './system.ts';
+import { TRANSFERS } from './transfers.ts';
 
 /** Cases by topic. */
 export const TOPICS: Readonly<Record<string, readonly Case[]>> = {
@@ -18,6 +22,10 @@ export const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   shifts: SHIFTS,
   stack: STACK,
   strings: STRINGS,
+  segments: SEGMENTS,
+  transfers: TRANSFERS,
+  system: SYSTEM,
+  paging: PAGING,
 };
 
 export const CASES: readonly Case[] = Object.values(TOPICS).flat();

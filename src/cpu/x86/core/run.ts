@@ -180,6 +180,8 @@ function follow(u: usize, op: u32, before: u64): usize {
 let deliveries: u32 = 0;
 let deliveredAt: u64 = 0;
 const MANY_DELIVERIES: u32 = 1000;
+/** What each further one counts as: about the time that it takes. */
+const DELIVERY_COST: u64 = 64;
 
 /** Delivers the exception that the instruction at `start` has raised. */
 function afterFault(start: u64): usize {
@@ -195,8 +197,8 @@ function deliverAt(start: u64): void {
   // A handler that cannot even start is entered for ever without an instruction; the limit must still be reached.
   const now = load<u64>(STATE_INSTRUCTIONS);
   deliveries = now == deliveredAt ? deliveries + 1 : 0;
-  deliveredAt = now;
-  if (deliveries > MANY_DELIVERIES) retire(1);
+  if (deliveries > MANY_DELIVERIES) retire(DELIVERY_COST);
+  deliveredAt = load<u64>(STATE_INSTRUCTIONS);
 }
 
 /** The instruction being executed began with TF set: #DB is due after it. */

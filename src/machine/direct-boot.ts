@@ -1,0 +1,114 @@
+import { assert } from '../base/assert.ts';
+import { KiB, MiB, PAGE_SIZE } from '../base/units.ts';
+import type { PortBus } from '../bus/port-bus.ts';
+import type { Engine } from '../cpu/index.ts';
+import type { E820Range } from '../devices/fw-cfg.ts';
+import { gpa, type GuestMemory } from '../memory/index.ts';
+import { placeTables } from './acpi/table-set.ts';
+import { acpiTables } from './acpi/tables.ts';
+import { ConfigError } from './config-error.ts';
+import { CHIPSET_END, HIGH_RAM_START, PM_BASE, PORTS, SLOT, type RamLayout } from './layout.ts';
+import type { BootFile, BootPlan, MemoryWrite } from './loaders/boot-plan.ts';
+import { planBoot } from './loaders/load.ts';
+import { StructureWriter } from './structure-writer.ts';
+
+/** A kernel to start without firmware. */
+export interface KernelConfig {
+  readonly kernel: BootFile;
+  readonly modules: readonly BootFile[];
+  readonly commandLine: string;
+  /** Random bytes for a guest that wants some. */
+  readonly seed?: Uint8Array | undefined;
+}
+
+/**
+ * The first megabyte as firmware would have left it. Old kernels look for the root of the ACPI tables in the first KiB
+ * of the extended BIOS data area, whose segment is at 40Eh.
+ *
+ *     0 ── BIOS data at 400h ── free RAM ── 9FC00 extended BIOS data ── A0000 ── … ── F0000 boot ROM's copy ── 100000
+ */
+const EXTENDED_DATA = { start: 0x9_fc00, end: 0xa_0000 } as const;
+const ROM_COPY = { start: 0xf_0000, length: 0x1_0000 } as const;
+const BIOS_DATA = { start: 0x400, length: 0x100, serialPort: 0x00, extendedData: 0x0e, kilobytes: 0x13 } as const;
+
+const MEMORY_MIN: number = 2 * MiB;
+
+/** Power management is function 3 of the south bridge. */
+const POWER_MANAGEMENT = 0x8000_0000 | (SLOT.southBridge << 11) | (3 << 8);
+const PMBASE = 0x40;
+const PMREGMISC = 0x80;
+
+/** What has to be done to a machine that has just been reset so that a kernel runs, in place of its firmware. */
+export class DirectBoot {
+  readonly plan: BootPlan;
+  readonly #writes: readonly MemoryWrite[];
+
+  /** Throws ConfigError when the kernel cannot be started in so much memory. */
+  constructor(config: KernelConfig, ram: RamLayout) {
+    if (ram.below4GiB < MEMORY_MIN) throw new ConfigError('a kernel without firmware needs at least 2 MiB of memory');
+    const tables = acpiTables({ ram });
+    const tablesLength = Math.ceil(tables.bytes.tables.length / PAGE_SIZE) * PAGE_SIZE;
+    const tablesStart = ram.below4GiB - tablesLength;
+    const placed = placeTables(tables, { rsdp: EXTENDED_DATA.start, tables: tablesStart });
+    this.plan = planBoot({ ...config, ram, map: addressMap(ram, tablesStart), rsdp: EXTENDED_DATA.start });
+    this.#writes = [
+      { gpa: BIOS_DATA.start, bytes: biosData() },
+      { gpa: EXTENDED_DATA.start, bytes: placed.rsdp },
+      { gpa: tablesStart, bytes: placed.tables },
+      ...this.plan.writes,
+    ];
+  }
+
+  apply({ memory, engine, ports }: { memory: GuestMemory; engine: Engine; ports: PortBus }): void {
+    for (const { gpa: start, bytes } of this.#writes) {
+      assert(memory.write(gpa(start), bytes), 'a loader wrote where no RAM is');
+    }
+    placePowerManagement(ports);
+    for (const [name, value] of Object.entries(this.plan.registers)) engine.setRegister(name, value);
+  }
+}
+
+/** What the kernel is told of the address space. */
+function addressMap({ below4GiB, above4GiB }: RamLayout, tablesStart: number): E820Range[] {
+  const map: E820Range[] = [
+    { start: 0, length: EXTENDED_DATA.start, type: 'ram' },
+    { start: EXTENDED_DATA.start, length: EXTENDED_DATA.end - EXTENDED_DATA.start, type: 'reserved' },
+    { ...ROM_COPY, type: 'reserved' },
+    { start: CHIPSET_END, length: tablesStart - CHIPSET_END, type: 'ram' },
+    // Not `acpi`, which a guest may use once it has read it: the FACS is written for ever.
+    { start: tablesStart, length: below4GiB - tablesStart, type: 'nvs' },
+  ];
+  if (above4GiB > 0) map.push({ start: HIGH_RAM_START, length: above4GiB, type: 'ram' });
+  return map;
+}
+
+function biosData(): Uint8Array {
+  return new StructureWriter(BIOS_DATA.length)
+    .u16(BIOS_DATA.serialPort, PORTS.serial.start)
+    .u16(BIOS_DATA.extendedData, EXTENDED_DATA.start >> 4)
+    .u16(BIOS_DATA.kilobytes, EXTENDED_DATA.start / KiB).bytes;
+}
+
+/** The one thing that the tables promise and only firmware does: the block of power-management ports is in its place. */
+function placePowerManagement(ports: PortBus): void {
+  const address = PORTS.pciConfigAddress.start;
+  const data = PORTS.pciConfigData.start;
+  for (const [register, value] of [
+    [PMBASE, PM_BASE | 1],
+    [PMREGMISC, 1],
+  ] as const) {
+    ports.write(address, 4, (POWER_MANAGEMENT | register) >>> 0);
+    ports.write(data, 4, value);
+  }
+  ports.write(address, 4, 0);
+}
+
+/** A boot ROM for a machine that boots directly: nothing but a processor that stands still, should it ever get there. */
+export function standstillBootRom(): Uint8Array {
+  const CLI = 0xfa;
+  const HLT = 0xf4;
+  const BACK = [0xeb, 0xfd];
+  const rom = new Uint8Array(ROM_COPY.length).fill(HLT);
+  rom.set([CLI, HLT, ...BACK], rom.length - 16);
+  return rom;
+}

@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError } from '../src/index.ts';
+import { standstillBootRom, type KernelConfig } from '../src/machine/direct-boot.ts';
+import { planBoot } from '../src/machine/loaders/load.ts';
+import { MachineRun } from './machine-run.ts';
+import { MULTIBOOT_KERNEL } from './multiboot-kernel.ts';
+import { stockFile, stockTest } from './stock-guest.ts';
+
+const MiB = 2 ** 20;
+
+function start(kernel: Uint8Array, options: Partial<KernelConfig> = {}, memory = 128 * MiB): MachineRun {
+  const boot = { kernel: { name: 'kernel', bytes: kernel }, modules: [], commandLine: '', ...options };
+  return new MachineRun({ bootRom: standstillBootRom(), memory, boot, debugExit: 0xf4 });
+}
+
+const text = (name: string, words: string): KernelConfig['kernel'] => ({
+  name,
+  bytes: new TextEncoder().encode(words),
+});
+
+describe('a multiboot kernel', () => {
+  test('runs, finds what it was given, and ends the run with a status of its own', async () => {
+    const modules = [text('one', 'first module'), text('two', 'second module')];
+    using run = start(MULTIBOOT_KERNEL, { commandLine: 'hello 5', modules });
+    expect(await run.run()).toBe('debug-exit');
+    expect(run.serial).toBe('kernel hello 5\nfirst module\nsecond module\n');
+    expect(run.machine.exitStatus).toBe((5 << 1) | 1);
+    expect(run.machine.bootProtocol).toBe('multiboot 1');
+  });
+
+  test('is there again, as it was, after a reset', async () => {
+    using run = start(MULTIBOOT_KERNEL, { commandLine: 'x 3' });
+    await run.run();
+    run.machine.reset();
+    await run.run();
+    expect(run.serial).toBe('kernel x 3\n'.repeat(2));
+  });
+
+  test('does not start a machine that has too little memory for it', () => {
+    expect(() => start(MULTIBOOT_KERNEL, {}, MiB)).toThrow('needs at least 2 MiB');
+    expect(() =>
+      start(MULTIBOOT_KERNEL, { modules: [{ name: 'm', bytes: new Uint8Array(4 * MiB) }] }, 4 * MiB),
+    ).toThrow("module 'm' of 4194304 bytes does not fit");
+  });
+});
+
+test('the exit device is refused where something else is', () => {
+  const boot = { kernel: text('kernel', ''), modules: [], commandLine: '' };
+  expect(() => new MachineRun({ bootRom: standstillBootRom(), boot })).toThrow('is no bzImage');
+  expect(() => new MachineRun({ bootRom: standstillBootRom(), debugExit: 0x3f8 })).toThrow(ConfigError);
+  expect(() => new MachineRun({ bootRom: standstillBootRom(), debugExit: 0xfffe })).toThrow('port 0xfffe');
+});
+
+describe("the headers of Debian's kernels", () => {
+  const map = [
+    { start: 0, length: 0x9_fc00, type: 'ram' as const },
+    { start: MiB, length: 255 * MiB, type: 'ram' as const },
+  ];
+  const request = (bytes: Uint8Array) => ({
+    kernel: { name: 'vmlinuz', bytes },
+    modules: [{ name: 'initrd', bytes: new Uint8Array(3 * MiB) }],
+    commandLine: 'console=ttyS0',
+    ram: { below4GiB: 256 * MiB, above4GiB: 0 },
+    map,
+    rsdp: 0x9_fc00,
+  });
+
+  stockTest('ask for the 64-bit protocol at 16 MiB', ['vmlinuz-amd64'], () => {
+    const { protocol, registers } = planBoot(request(stockFile('vmlinuz-amd64')));
+    expect([protocol, registers['rip']]).toEqual(['Linux 2.15, 64-bit', BigInt(16 * MiB + 0x200)]);
+  });
+
+  stockTest('ask for the 32-bit protocol at 16 MiB', ['vmlinuz-686'], () => {
+    const { protocol, registers } = planBoot(request(stockFile('vmlinuz-686')));
+    expect([protocol, registers['rip']]).toEqual(['Linux 2.15, 32-bit', BigInt(16 * MiB)]);
+  });
+
+  const seed = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
+  stockTest(`with some bytes changed are started or refused in one sentence (seed ${seed})`, ['vmlinuz-686'], () => {
+    const image = stockFile('vmlinuz-686');
+    let state = seed | 1;
+    const below = (limit: number): number => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return Math.floor((state / 2 ** 32) * limit);
+    };
+    let [started, refused] = [0, 0];
+    for (let round = 0; round < 5000; round++) {
+      const undo = Array.from({ length: 1 + below(4) }, () => {
+        const at = 0x1f0 + below(0x90);
+        const before = image[at] ?? 0;
+        image[at] = [0, 0xff, below(256), 1 << below(8)][below(4)] ?? 0;
+        return [at, before] as const;
+      });
+      const length = below(10) === 0 ? below(image.length) : image.length;
+      try {
+        const { writes } = planBoot(request(image.subarray(0, length)));
+        for (const { gpa, bytes } of writes) {
+          const inRam = map.some(({ start, length }) => gpa >= start && gpa + bytes.length <= start + length);
+          if (!inRam) throw new Error(`a write at ${gpa}`);
+        }
+        started++;
+      } catch (error) {
+        if (!(error instanceof ConfigError) || error.message.includes('\n')) throw error;
+        refused++;
+      }
+      for (const [at, before] of undo.reverse()) image[at] = before;
+    }
+    expect([started > 100, refused > 100]).toEqual([true, true]);
+  });
+});
+
+describe("Debian's kernel for i386", () => {
+  stockTest('starts without firmware and believes its map and tables', ['vmlinuz-686'], async () => {
+    using run = start(stockFile('vmlinuz-686'), { commandLine: 'earlyprintk=serial,ttyS0,115200 nokaslr' });
+    await run.runUntil('Booting paravirtualized kernel', 'serial');
+    expect(run.serial).toMatch(/Linux version 6\.\d+\.\d+/);
+    expect(run.serial).toContain('BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff] usable');
+    expect(run.serial).toMatch(/BIOS-e820: \[mem 0x0*100000-0x0*7ffefff\] usable/);
+    for (const table of ['RSDP', 'XSDT', 'FACP', 'DSDT', 'FACS', 'APIC', 'HPET']) {
+      expect(run.serial).toMatch(new RegExp(`ACPI: ${table} 0x`));
+    }
+    expect(run.serial).not.toMatch(/ACPI.*(error|warning|invalid)/i);
+  });
+});

@@ -1,0 +1,68 @@
+import { assemble } from '../src/index.ts';
+
+/**
+ * A kernel that says what it was given: its command line, the text of its modules, and how much memory lies above
+ * 1 MiB. Then it writes to the exit device at port F4h what its command line ends with, in octal, or waits for keys and
+ * echoes them when that is no digit.
+ */
+export const MULTIBOOT_KERNEL: Uint8Array = assemble(`
+        org 0x100000
+        bits 32
+header: dd 0x1badb002, 0x10003, 0xe4514ffb
+        dd header, header, 0, 0x104000, start
+
+start:  mov esp, 0x104000
+        cmp eax, 0x2badb002
+        jne fail
+        mov esi, [ebx + 16]
+        call print
+        mov ebp, esi
+        mov ecx, [ebx + 20]
+        mov edi, [ebx + 24]
+.next:  jecxz .done
+        mov esi, [edi]
+.byte:  cmp esi, [edi + 4]
+        je .end
+        mov al, [esi]
+        call put
+        inc esi
+        jmp .byte
+.end:   mov al, 10
+        call put
+        add edi, 16
+        dec ecx
+        jmp .next
+.done:  mov al, [ebp - 2]
+        sub al, '0'
+        cmp al, 8
+        jae echo
+        out 0xf4, al
+fail:   mov al, 0x7f
+        out 0xf4, al
+        jmp fail
+
+echo:   mov dx, 0x3fd
+        in al, dx
+        test al, 1
+        jz echo
+        mov dx, 0x3f8
+        in al, dx
+        out dx, al
+        cmp al, 'q'
+        jne echo
+        mov al, 0
+        out 0xf4, al
+
+print:  lodsb
+        test al, al
+        jz .end
+        call put
+        jmp print
+.end:   mov al, 10
+
+put:    push edx
+        mov dx, 0x3f8
+        out dx, al
+        pop edx
+        ret
+`).bytes;
