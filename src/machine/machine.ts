@@ -3,6 +3,7 @@ import { Lifetimes } from '../base/disposable.ts';
 import type { AccessSize } from '../bus/io-handler.ts';
 import { MmioBus } from '../bus/mmio-bus.ts';
 import { PortBus } from '../bus/port-bus.ts';
+import type { LocalApic } from '../devices/local-apic.ts';
 import { WasmEngine, type Engine, type EngineHost } from '../cpu/index.ts';
 import type { Picture } from '../devices/framebuffer.ts';
 import { gpa, GuestMemory, type Gpa, type Segment } from '../memory/index.ts';
@@ -193,7 +194,11 @@ export class Machine implements Disposable {
 
   #engineHost(): EngineHost {
     const { ports, mmio, action } = this;
+    const localApic = (): LocalApic => this.interrupts.localApic;
     return {
+      get apic() {
+        return localApic();
+      },
       portRead: (port, size) => ports.read(port, size),
       portWrite: (port, size, value) => {
         action.portWrite(port, size, value);

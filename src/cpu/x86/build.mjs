@@ -55,7 +55,7 @@ function writeGenerated(table) {
 }
 
 const OPTIONS =
-  '-O3 --noAssert --runtime stub --importMemory --memoryBase 1024 --enable simd --enable bulk-memory --use abort='.split(
+  '-O3 --noAssert --runtime stub --importMemory --memoryBase 81920 --enable simd --enable bulk-memory --use abort='.split(
     ' ',
   );
 
@@ -80,6 +80,15 @@ function checkMainLoop(hotOperations) {
   const widest = Math.max(0, ...Array.from(tables, ([, labels]) => labels.trim().split(' ').length));
   if (widest < hotOperations) {
     throw new Error(`the main loop did not become one br_table: ${widest} labels for ${hotOperations} operations`);
+  }
+}
+
+/** The static data, tables of the decoder for the most part, must end before the TLB (table/layout.ts). */
+function checkStaticData(limit) {
+  const segments = readFileSync(textFile, 'utf8').matchAll(/\(data \S+ \(i32\.const (\d+)\) "((?:[^"\\]|\\.)*)"/g);
+  for (const [, offset, text] of segments) {
+    const end = Number(offset) + text.replace(/\\([0-9a-f]{2}|.)/g, '.').length;
+    if (end > limit) throw new Error(`static data ends at 0x${end.toString(16)}, in the TLB`);
   }
 }
 
@@ -120,5 +129,6 @@ if (!upToDate(hash) || !existsSync(join(core, 'generated/layout.ts'))) {
   if (missing.length > 0) process.stderr.write(`without a handler: ${missing.join(' ')}\n`);
   const bytes = await compileCore();
   checkMainLoop(hotOperations);
+  checkStaticData(table.layout.TLB);
   writeFileSync(output, moduleText(bytes, hash));
 }

@@ -6,7 +6,10 @@ import { reg32, setReg32 } from './state';
 /** Family 6, model 15, stepping 11: the first generation with long mode. */
 export const SIGNATURE: u32 = 0x6fb;
 
-/** Leaf 1, EDX: FPU, DE, PSE, TSC, MSR, PAE, CX8, SEP, MTRR, PGE, CMOV, PAT, PSE-36, CLFSH. */
+/**
+ * Leaf 1, EDX: FPU, DE, PSE, TSC, MSR, PAE, CX8, SEP, MTRR, PGE, CMOV, PAT, PSE-36, CLFSH, MMX,
+ * FXSR, SSE, SSE2.
+ */
 const FEATURES: u32 =
   (1 << 0) |
   (1 << 2) |
@@ -21,14 +24,19 @@ const FEATURES: u32 =
   (1 << 15) |
   (1 << 16) |
   (1 << 17) |
-  (1 << 19);
+  (1 << 19) |
+  (1 << 23) |
+  (1 << 24) |
+  (1 << 25) |
+  (1 << 26);
 const FEATURE_APIC: u32 = 1 << 9;
-/** Leaf 1, ECX: CMPXCHG16B, MOVBE, POPCNT. */
-const FEATURES_C: u32 = (1 << 13) | (1 << 22) | (1 << 23);
+/** Leaf 1, ECX: SSE3, PCLMULQDQ, SSSE3, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, AES. */
+const FEATURES_C: u32 =
+  (1 << 0) | (1 << 1) | (1 << 9) | (1 << 13) | (1 << 19) | (1 << 20) | (1 << 22) | (1 << 23) | (1 << 25);
 /** With a local APIC also x2APIC and the deadline timer. */
 const FEATURES_C_APIC: u32 = (1 << 21) | (1 << 24);
-/** Leaf 7, EBX: FSGSBASE, BMI1, SMEP, BMI2, ADX, SMAP. */
-const FEATURES_7B: u32 = (1 << 0) | (1 << 3) | (1 << 7) | (1 << 8) | (1 << 19) | (1 << 20);
+/** Leaf 7, EBX: FSGSBASE, BMI1, SMEP, BMI2, ADX, SMAP, SHA. */
+const FEATURES_7B: u32 = (1 << 0) | (1 << 3) | (1 << 7) | (1 << 8) | (1 << 19) | (1 << 20) | (1 << 29);
 /** Leaf 7, ECX: UMIP, RDPID. */
 const FEATURES_7C: u32 = (1 << 2) | (1 << 22);
 /** Leaf 80000001h, EDX: SYSCALL, NX, pages of 1 GiB, RDTSCP, long mode; ECX: LAHF in 64-bit mode, LZCNT, PREFETCHW. */
