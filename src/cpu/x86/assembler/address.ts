@@ -142,7 +142,8 @@ function encode32(
   addressSize: number,
   is64: boolean,
 ): EncodedAddress {
-  if (base?.kind === 'pointer') return { addressSize, modrm: 0x05, rest: [0, 0, 0, 0], relative: displacement };
+  if (base?.kind === 'pointer') return { addressSize, modrm: 0x05, rest: bytesOf(fit(displacement, 4, operand.at), 4) };
+  if (operand.relative && is64) return { addressSize, modrm: 0x05, rest: [0, 0, 0, 0], relative: displacement };
   const rex = ((index?.number ?? 0) > 7 ? 2 : 0) | ((base?.number ?? 0) > 7 ? 1 : 0);
   if (index?.number === 4) throw new AssemblyError('OPERANDS', operand.at, 'expected an index other than esp');
   const sib = (SCALE_BITS[scale] ?? 0) | (((index?.number ?? 4) & 7) << 3);

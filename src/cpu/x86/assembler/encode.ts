@@ -3,6 +3,7 @@ import { bytesOf, encodeAddress, fit, sum, type EncodedAddress } from './address
 import { evaluate, type Expression, type Scope } from './expression.ts';
 import {
   formOf,
+  isVector,
   isEscape,
   isFarTransfer,
   isString,
@@ -92,7 +93,8 @@ function operandSizes(form: Form, { operandSize, mnemonic, defaultSize }: Reques
   const { traits } = form.instruction;
   if (traits.has(defaultSize === 8 ? 'no64' : 'only64')) return [];
   if (defaultSize === 8 && traits.has('force64')) return [8];
-  const said = operandSize ?? mnemonic.operandSize;
+  // MOVSD and CMPSD are names of string instructions and of vector ones.
+  const said = operandSize ?? (isVector(form) ? undefined : mnemonic.operandSize);
   if (said !== undefined) return [said];
   if (form.operands.some(({ width }) => width === 'y')) return defaultSize === 8 ? [4, 8] : [4];
   const sized = form.operands.some(({ width }) => width !== '' && SIZED_WIDTHS.includes(width));

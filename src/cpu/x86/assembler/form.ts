@@ -183,6 +183,9 @@ export function memoryWidth({ instruction }: Form, { width }: OperandForm, size:
 /** String instructions are written without operands. */
 export const isString = ({ operands }: Form): boolean => operands.some(({ place }) => place === 'X' || place === 'Y');
 
+/** Something of MMX or SSE. */
+export const isVector = ({ operands }: Form): boolean => operands.some(({ place }) => 'VWUPQN'.includes(place));
+
 /** ESC, the coprocessor's opcodes as one instruction: its first operand is made of opcode and ModRM.reg. */
 export const isEscape = ({ instruction }: Form): boolean => instruction.mnemonic === 'esc';
 

@@ -77,9 +77,9 @@ function mnemonics(): Map<string, Mnemonic> {
   for (const mnemonic of new Set(FORMS.map(({ instruction }) => instruction.mnemonic))) {
     const forms = FORMS.filter(({ instruction }) => instruction.mnemonic === mnemonic);
     if (!(mnemonic in BY_OPERAND_SIZE) || !ALWAYS_SIZED(mnemonic))
-      map.set(mnemonic, { forms, operandSize: undefined, addressSize: undefined });
+      add(map, mnemonic, { forms, operandSize: undefined, addressSize: undefined });
     for (const [index, name] of (BY_OPERAND_SIZE[mnemonic] ?? []).entries())
-      if (name !== undefined) map.set(name, { forms, operandSize: 2 << index, addressSize: undefined });
+      if (name !== undefined) add(map, name, { forms, operandSize: 2 << index, addressSize: undefined });
     for (const [index, name] of (BY_ADDRESS_SIZE[mnemonic] ?? []).entries())
       map.set(name, { forms, operandSize: undefined, addressSize: 2 << index });
   }
@@ -88,6 +88,16 @@ function mnemonics(): Map<string, Mnemonic> {
     if (known !== undefined) map.set(synonym, known);
   }
   return map;
+}
+
+/** One name may stand for rows of two kinds, of which one has a size by its name. */
+function add(map: Map<string, Mnemonic>, name: string, { forms, operandSize, addressSize }: Mnemonic): void {
+  const known = map.get(name);
+  map.set(name, {
+    forms: [...(known?.forms ?? []), ...forms],
+    operandSize: known?.operandSize ?? operandSize,
+    addressSize: known?.addressSize ?? addressSize,
+  });
 }
 
 /** What a lower-case mnemonic means, or undefined when it is none. */
