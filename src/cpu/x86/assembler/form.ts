@@ -162,7 +162,7 @@ const WIDTHS: Readonly<Record<Width, (size: number) => number>> = {
   p: () => 0,
   a: () => 0,
   s: () => 0,
-  n: () => 4,
+  n: (size) => Math.max(size, 4),
   t: () => 10,
   ss: () => 4,
   sd: () => 8,

@@ -112,7 +112,7 @@ export interface WrittenMnemonic {
   readonly tellsAddressSize: boolean;
 }
 
-/** The name that a row has with these sizes, where `defaultSize` is that of the code segment. */
+/** The name that a row has with these sizes, where `defaultSize` is the operand size that needs no prefix. */
 export function writtenMnemonic(
   row: string,
   operandSize: number,

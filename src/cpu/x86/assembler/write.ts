@@ -15,7 +15,7 @@ export interface Place {
 export function write(decoded: Decoded, place: Place): string {
   const { form, prefixes } = decoded;
   const { mnemonic } = form.instruction;
-  const written = writtenMnemonic(mnemonic, prefixes.operandSize, prefixes.addressSize, place.defaultSize);
+  const written = writtenMnemonic(mnemonic, prefixes.operandSize, prefixes.addressSize, naturalSize(form, place.defaultSize));
   const name = isFarTransfer(form) ? mnemonic.slice(0, -1) : written.name;
   const operands = isString(form) ? '' : writeOperands(decoded, place).join(', ');
   return [...writePrefixes(decoded, place, written), name, operands].filter((word) => word !== '').join(' ');

@@ -167,7 +167,6 @@ export function decode(address: usize, available: u32, u: usize, mode: u32): u32
   const map = code64 ? OPCODES_64 : 0;
   if (opcode == 0x0f) decodeOpcode(u, map | takeEscaped(), mode);
   else if ((opcode & 0xfe) == 0xc4 && isVex(mode)) decodeVex(u, opcode == 0xc5, mode);
-  else if (opcode == 0x90 && (rex & REX_B) != 0 && mandatory != 2) decodeOpcode(u, map | 0x91, mode);
   else decodeOpcode(u, map | opcode, mode);
   if (overrun) {
     if (available < MAX_LENGTH) return 0;
@@ -293,7 +292,9 @@ function takePrefixes(mode: u32): u32 {
  * which tables (64-bit mode, behind VEX).
  */
 function decodeOpcode(u: usize, opcode: u32, mode: u32): void {
-  let entry: u32 = load<u16>(OPCODES + (opcode << 1));
+  // 90 is NOP, but XCHG with R8.
+  const isExchange = opcode == (OPCODES_64 | 0x90) && (rex & REX_B) != 0 && mandatory != 2;
+  let entry: u32 = load<u16>(OPCODES + ((isExchange ? opcode + 1 : opcode) << 1));
   if ((entry & ENTRY_KIND) == ENTRY_MANDATORY) {
     entry = load<u16>(SUBTABLES + (((entry & ENTRY_INDEX) + mandatory) << 1));
   }
