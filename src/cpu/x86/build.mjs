@@ -26,7 +26,9 @@ const byText = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 /** Changes when any input of the build does. */
 function inputHash() {
   const hash = createHash('sha256');
-  const own = ['build.mjs', 'generate.mjs', 'hot-operations.mjs', 'vector-operations.mjs'].map((name) => join(here, name));
+  const own = ['build.mjs', 'generate.mjs', 'hot-operations.mjs', 'vector-operations.mjs'].map((name) =>
+    join(here, name),
+  );
   for (const file of [...own, ...sources(join(here, 'table')), ...sources(core)].sort(byText)) {
     hash.update(relative(here, file)).update(readFileSync(file));
   }
@@ -65,7 +67,10 @@ async function compileCore() {
   const files = ['--outFile', relative(root, wasmFile), '--textFile', relative(root, textFile)];
   const { error, stderr } = await asc.main([entry, ...files, ...OPTIONS, '--baseDir', root]);
   // AS112 warns that JavaScript cannot call functions on vectors, which it does not.
-  const warnings = stderr.toString().split('\n\n').filter((warning) => !warning.includes('AS112'));
+  const warnings = stderr
+    .toString()
+    .split('\n\n')
+    .filter((warning) => !warning.includes('AS112'));
   process.stderr.write(warnings.join('\n\n'));
   if (error !== null) throw error;
   return readFileSync(wasmFile);

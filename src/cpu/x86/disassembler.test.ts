@@ -97,7 +97,7 @@ const mnemonicOf = (text: string): string => {
 /** Not an instruction to objdump; a WAIT, which it joins with what follows; names that later processors gave to NOPs. */
 const NOT_COMPARED = /\(bad\)|\?|wait|bnd[lsmc]|\brex\b/;
 /** In 64-bit code 66 before a near branch makes it another one to AMD, and nothing to Intel; 90 with REX.W is a NOP. */
-const NOT_COMPARED_64 = /^(?:cs |ds |es |ss )*(?:j\w+w? |callw |retw|loop)|xchg +rax,rax/;
+const NOT_COMPARED_64 = /^(?:[c-gs]s )*(?:j\w+w? |callw |retw|retfq|loop)|xchg +rax,rax/;
 
 /** Whether two names differ at most in a letter for the size. Later processors gave names to some NOPs. */
 const isSameName = (ours: string, theirs: string): boolean =>
@@ -163,7 +163,8 @@ if (hasObjdump) {
         if (bits === 64 && NOT_COMPARED_64.test(text)) continue;
         compared++;
         // In 64-bit code the two write too much differently.
-        const isWritten = bits !== 64 && !text.includes('[eiz') && !WITHOUT_OPERANDS.test(ours.text.replace(PREFIX_WORDS, ''));
+        const isWritten =
+          bits !== 64 && !text.includes('[eiz') && !WITHOUT_OPERANDS.test(ours.text.replace(PREFIX_WORDS, ''));
         if (isWritten && operandsOf(ours.text) !== operandsOf(text)) differences.push(`${ours.text} <> ${text}`);
         if (ours.length !== length || !isSameName(mnemonicOf(ours.text), mnemonicOf(text)))
           differences.push(

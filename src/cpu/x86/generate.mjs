@@ -123,7 +123,9 @@ function immediateRule({ operands }) {
   return 'NONE';
 }
 
-const isModrm = ({ encoding }) => /\/[r0-7]/.test(encoding) || fixedModrm(encoding.split(' ').slice(1)) !== undefined && !/^0F [C-F].$|\+r/.test(encoding);
+const isModrm = ({ encoding }) =>
+  /\/[r0-7]/.test(encoding) ||
+  (fixedModrm(encoding.split(' ').slice(1)) !== undefined && !/^0F [C-F].$|\+r/.test(encoding));
 
 function rowFlags(row, hot) {
   const { operands, traits, handler } = row;
@@ -226,7 +228,8 @@ class Operations {
 /** The op number of a row for an operand size and kind of operand. */
 function operation(row, size, kind, operations, conditions) {
   const { handler } = row;
-  if (kind === 'offset' && row.operands.some((operand) => operand.startsWith('O'))) return operations.handler('mov_offset');
+  if (kind === 'offset' && row.operands.some((operand) => operand.startsWith('O')))
+    return operations.handler('mov_offset');
   const operands = form(row, kind === 'offset' ? 'memory' : kind);
   const condition = handler === 'jcc' ? selector(row, conditions) : undefined;
   const matches = (hot) =>
@@ -261,7 +264,8 @@ function parseEncoding({ encoding, operands, traits }) {
   const words = encoding.split(' ');
   const vex = words[0] === 'VEX' && words.shift() !== undefined;
   const mandatory = words.length > 1 && MANDATORY.includes(words[0]) ? MANDATORY.indexOf(words.shift()) : undefined;
-  const prefix = words[0] === '0F' ? words.splice(0, /^3[8A]$/.test(words[1]) && words.length > 2 ? 2 : 1).join(' ') : '';
+  const prefix =
+    words[0] === '0F' ? words.splice(0, /^3[8A]$/.test(words[1]) && words.length > 2 ? 2 : 1).join(' ') : '';
   const opcode = Number.parseInt(words.shift(), 16);
   const digit = words.find((word) => /^\/[0-7]$/.test(word));
   const modrm = fixedModrm(words);
@@ -313,7 +317,8 @@ class OpcodeMap {
       // Where a row with a prefix is one of a group, the others of the group are still there.
       const others = rows.filter(
         ({ mandatory, group }) =>
-          mandatory === undefined && exact.every((row) => row.group !== undefined && group !== undefined && row.group !== group),
+          mandatory === undefined &&
+          exact.every((row) => row.group !== undefined && group !== undefined && row.group !== group),
       );
       return this.#byModrm([...exact, ...others]);
     });
@@ -322,7 +327,10 @@ class OpcodeMap {
 
   #byModrm(rows) {
     if (rows.length === 0) return 0;
-    if (rows.some(({ modrm, registerOnly }) => modrm || registerOnly) || rows.filter(({ group }) => group === undefined).length > 1)
+    if (
+      rows.some(({ modrm, registerOnly }) => modrm || registerOnly) ||
+      rows.filter(({ group }) => group === undefined).length > 1
+    )
       return this.#byForm(rows);
     if (rows.every(({ group }) => group === undefined)) return rows.at(-1).id;
     const entries = Array.from({ length: 8 }, (_, number) => rows.findLast(({ group }) => group === number)?.id ?? 0);
@@ -330,10 +338,13 @@ class OpcodeMap {
   }
 
   #byForm(rows) {
-    const matches = (number, rest) => rows.find((row) => !row.modrm && rest(row) && (row.group ?? number) === number)?.id ?? 0;
+    const matches = (number, rest) =>
+      rows.find((row) => !row.modrm && rest(row) && (row.group ?? number) === number)?.id ?? 0;
     const memory = Array.from({ length: 8 }, (_, number) => matches(number, ({ registerOnly }) => !registerOnly));
     const registers = Array.from({ length: 64 }, (_, low) => {
-      const whole = rows.find(({ modrm }) => modrm && 0xc0 + low >= modrm.first && 0xc0 + low < modrm.first + modrm.count);
+      const whole = rows.find(
+        ({ modrm }) => modrm && 0xc0 + low >= modrm.first && 0xc0 + low < modrm.first + modrm.count,
+      );
       return whole?.id ?? matches(low >> 3, ({ memoryOnly }) => !memoryOnly);
     });
     return this.#table(ENTRY.FORM, [...memory, ...registers]);
@@ -409,7 +420,9 @@ function decoderSource(rows, operations, conditions) {
       OP_FIRST_ENDING: operations.firstEnding,
       OP_FIRST_FAR: operations.firstEnding + NEAR.length,
       ...Object.fromEntries(
-        rows.filter(({ vector }) => !vector).map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
+        rows
+          .filter(({ vector }) => !vector)
+          .map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
       ),
     }),
     `export const FUSIONS: usize = ${data('u16', fusions(operations))};`,
@@ -440,7 +453,9 @@ function handlersSource(operations, sources, rows, functions) {
   const found = findHandlers(sources);
   const vectors = new Map(rows.filter(({ vector }) => vector).map((row) => [row.handler, row]));
   const vectorNames = [...new Set([...vectors.values()].map(({ vector }) => vector))];
-  const all = [...operations.plain, ...operations.ending].filter((handler) => !ALWAYS_HOT.has(handler) && !vectors.has(handler));
+  const all = [...operations.plain, ...operations.ending].filter(
+    (handler) => !ALWAYS_HOT.has(handler) && !vectors.has(handler),
+  );
   const wanted = all.map((handler) => ({ name: functionName(handler), op: operations.handler(handler) }));
   const missing = wanted.filter(({ name }) => !found.has(name)).map(({ name }) => name);
   const present = wanted.filter(({ name }) => found.has(name));

@@ -88,7 +88,8 @@ const extension = (S, sourceSize) => ({
 
 /** Shifts and rotates of a register by an immediate or by CL, which `form` shows as X. */
 const shift = (operation) => ({
-  RI: (T) => `set<${T}>(uopRm(u), ${operation}<${T}>(${SOURCE.R(T)}, load<u8>(u, UOP_IMMEDIATE) & COUNT_MASK<${T}>())); ${NEXT}`,
+  RI: (T) =>
+    `set<${T}>(uopRm(u), ${operation}<${T}>(${SOURCE.R(T)}, load<u8>(u, UOP_IMMEDIATE) & COUNT_MASK<${T}>())); ${NEXT}`,
   RX: (T) => `set<${T}>(uopRm(u), ${operation}<${T}>(${SOURCE.R(T)}, reg8(REG_RCX) & COUNT_MASK<${T}>())); ${NEXT}`,
 });
 
@@ -159,7 +160,8 @@ export const HOT_OPERATIONS = [
   ...operations('neg', [4, 8], { R: (T) => `set<${T}>(uopRm(u), sub<${T}>(0, ${SOURCE.R(T)})); ${NEXT}` }),
   ...operations('imul', [4, 8], {
     GR: (T) => `set<${T}>(uopReg(u), multiply<${T}>(${SOURCE.G(T)}, ${SOURCE.R(T)})); ${NEXT}`,
-    GM: (T, size) => `${loadInto(T, size)}\n        set<${T}>(uopReg(u), multiply<${T}>(${SOURCE.G(T)}, value)); ${NEXT}`,
+    GM: (T, size) =>
+      `${loadInto(T, size)}\n        set<${T}>(uopReg(u), multiply<${T}>(${SOURCE.G(T)}, value)); ${NEXT}`,
     GRI: (T) => `set<${T}>(uopReg(u), multiply<${T}>(${SOURCE.R(T)}, ${SOURCE.I(T)})); ${NEXT}`,
   }),
   ...operations('setcc', [1], { R: () => `setReg8(uopRm(u), u32(condition(uopSelector(u)))); ${NEXT}` }),

@@ -104,7 +104,12 @@ export class LongMachine extends BareMachine {
   }
 
   #segment(name: string, selector: number, attributes: number, base: number, limit: number): void {
-    this.set({ [name]: selector, [`${name}.attributes`]: attributes, [`${name}.base`]: base, [`${name}.limit`]: limit });
+    this.set({
+      [name]: selector,
+      [`${name}.attributes`]: attributes,
+      [`${name}.base`]: base,
+      [`${name}.limit`]: limit,
+    });
   }
 
   /** Assembles and runs 64-bit code, up to the HLT behind it or an exception. */

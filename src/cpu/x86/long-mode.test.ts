@@ -116,9 +116,9 @@ describe('exceptions', () => {
 
   it('of the stack are delivered on another', () => {
     machine.setGate(12, { stack: 1 });
-    const found = machine.execute('mov rsp, 0x800000000000\npush rax');
+    const found = machine.execute('mov rsp, 0x800000000010\npush rax');
     machine.setGate(12, {});
-    expect(found).toMatchObject({ vector: 12, error: 0, rsp: 0x8000_0000_0000n });
+    expect(found).toMatchObject({ vector: 12, error: 0, rsp: 0x8000_0000_0010n });
   });
 
   it('push SS and an aligned RSP of 64 bits even without a change of privilege', () => {
@@ -196,7 +196,9 @@ describe('SYSCALL and SYSRET', () => {
     machine.assemble(0x9000, 'syscall\nud2', 64);
     const found = machine.execute(`${setUp}mov ecx, 0x9000\nmov r11d, 0x202\nmov rsp, ${userStack}\no64 sysret`);
     expect(found).toMatchObject({ vector: 6, cs: selectors.code3, ss: selectors.data3, rip: 0x9002n });
-    expect([machine.get('rbx'), machine.get('rdx'), found?.flags && found.flags & 0x200]).toEqual([0x9002, 0x202, 0x200]);
+    expect([machine.get('rbx'), machine.get('rdx'), found?.flags && found.flags & 0x200]).toEqual([
+      0x9002, 0x202, 0x200,
+    ]);
   });
 
   it('come back to compatibility mode without REX.W', () => {
@@ -289,7 +291,8 @@ describe('four-level paging', () => {
       machine.set64(entry, old);
       const got = found?.vector === 14 ? found.error : undefined;
       const want = expected(each);
-      if (got !== want) wrong.push(`level ${each.level} bit ${each.bit} ring ${each.ring} ${each.name}: ${got}, not ${want}`);
+      if (got !== want)
+        wrong.push(`level ${each.level} bit ${each.bit} ring ${each.ring} ${each.name}: ${got}, not ${want}`);
     }
     expect(wrong).toEqual([]);
   });

@@ -89,7 +89,8 @@ function put(operand, value) {
 function sourceOf(row, value) {
   const [, source] = row.operands;
   if (source === 'Ib') return 'i64x2.splat(uopImmediate(u))';
-  if (value) return `readOperandOf(u, ${source.endsWith('y') ? 'uopSize(u)' : source.startsWith('M') ? BYTES[source.slice(1)] : 4})`;
+  if (value)
+    return `readOperandOf(u, ${source.endsWith('y') ? 'uopSize(u)' : source.startsWith('M') ? BYTES[source.slice(1)] : 4})`;
   return fetch(source, row);
 }
 

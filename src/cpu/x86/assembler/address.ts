@@ -110,8 +110,10 @@ export function encodeAddress(
   const size = registers[0]?.size ?? wideDisplacement(operand) ?? addressSize;
   if (registers.some((register) => register.size !== size))
     throw new AssemblyError('OPERANDS', operand.at, 'expected registers of one size in an address');
-  if (addressSize === 8 && size === 2) throw new AssemblyError('OPERANDS', operand.at, 'expected 32- or 64-bit registers in an address');
-  if (size === 8 && addressSize !== 8 && registers.length > 0) throw new AssemblyError('OPERANDS', operand.at, 'expected 16- or 32-bit registers in an address');
+  if (addressSize === 8 && size === 2)
+    throw new AssemblyError('OPERANDS', operand.at, 'expected 32- or 64-bit registers in an address');
+  if (size === 8 && addressSize !== 8 && registers.length > 0)
+    throw new AssemblyError('OPERANDS', operand.at, 'expected 16- or 32-bit registers in an address');
   return size === 2 ? encode16(parts, operand) : encode32(parts, operand, size, addressSize === 8);
 }
 

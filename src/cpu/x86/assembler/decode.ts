@@ -114,7 +114,10 @@ const SIZES: Readonly<Record<number, { operand: readonly number[]; address: read
   8: { operand: [4, 2], address: [8, 4] },
 };
 
-function readPrefixes(reader: Reader, defaultSize: number): Prefixes & { readonly has66: boolean; readonly is64: boolean } {
+function readPrefixes(
+  reader: Reader,
+  defaultSize: number,
+): Prefixes & { readonly has66: boolean; readonly is64: boolean } {
   const is64 = defaultSize === 8;
   const { operand = [], address = [] } = SIZES[defaultSize] ?? {};
   const prefixes = { repeat: 0, lock: false, segment: -1, rex: 0, vvvv: -1, has66: false, has67: false };
@@ -171,7 +174,12 @@ function readVex(reader: Reader, isShort: boolean, prefixes: ReturnType<typeof r
     opcode: wrong ? NO_OPCODE : map | reader.byte(),
     vex: true,
     mandatory: VEX_MANDATORY[last & 3] ?? 0,
-    prefixes: { ...prefixes, rex, vvvv: (((last >> 3) & 15) ^ 15) & (is64 ? 15 : 7), operandSize: (rex & 8) !== 0 ? 8 : 4 },
+    prefixes: {
+      ...prefixes,
+      rex,
+      vvvv: (((last >> 3) & 15) ^ 15) & (is64 ? 15 : 7),
+      operandSize: (rex & 8) !== 0 ? 8 : 4,
+    },
   };
 }
 

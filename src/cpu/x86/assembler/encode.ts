@@ -238,7 +238,10 @@ function naturalSize({ instruction: { traits } }: Form, { defaultSize }: Request
 function isAmbiguous(candidates: readonly Candidate[]): boolean {
   const widths = new Set(
     candidates
-      .filter(({ form }) => !form.instruction.traits.has('default64') && !form.instruction.traits.has('force64') && !isEscape(form))
+      .filter(
+        ({ form }) =>
+          !form.instruction.traits.has('default64') && !form.instruction.traits.has('force64') && !isEscape(form),
+      )
       .map((candidate) => widthOfMemory(candidate)),
   );
   return widths.size > 1;
@@ -256,7 +259,12 @@ function emit(request: Request, { form, operandSize, operands }: Candidate): num
   const address =
     memory === undefined
       ? undefined
-      : encodeAddress(memory, request.scope, said ?? request.defaultSize, form.operands.some(({ place }) => place === 'O'));
+      : encodeAddress(
+          memory,
+          request.scope,
+          said ?? request.defaultSize,
+          form.operands.some(({ place }) => place === 'O'),
+        );
   if (address !== undefined && said !== undefined && address.addressSize !== said)
     throw new AssemblyError('OPERANDS', request.at, `expected an address of ${said * 8} bits`);
   const addressSize = address?.addressSize ?? said ?? request.defaultSize;
@@ -280,7 +288,8 @@ function emit(request: Request, { form, operandSize, operands }: Candidate): num
   if (places.includes('O'))
     return address && [...head, ...absoluteOffset(memory as Operand & { kind: 'memory' }, request.scope, address)];
   const body = form.hasModrm ? modrmBytes(form, operands, address, request.scope) : [];
-  const prefix = form.mandatoryPrefix || (head.includes(0x66) && needs66({ form, operandSize, operands }, request) ? 0x66 : 0);
+  const prefix =
+    form.mandatoryPrefix || (head.includes(0x66) && needs66({ form, operandSize, operands }, request) ? 0x66 : 0);
   const selection = { prefix, modrm: body[0] ?? 0, is64: request.defaultSize === 8, vex: form.vex, rex };
   if (formOf(form.opcode + (registerInOpcode(form, operands) & 7), selection) !== form) return undefined;
   const tail = immediateBytes(request, { form, operandSize, operands }, head.length + body.length);

@@ -41,9 +41,13 @@ export const REGISTERS: ReadonlyMap<string, Register> = new Map(
       ...named('general', Number(size), names),
       ...upper(Number(size)),
     ]),
-    ...['ah', 'ch', 'dh', 'bh'].map(
-      (name, index): Register => ({ name, kind: 'general', size: 1, number: index + 4, rex: 'forbidden' }),
-    ),
+    ...['ah', 'ch', 'dh', 'bh'].map((name, index): Register => ({
+      name,
+      kind: 'general',
+      size: 1,
+      number: index + 4,
+      rex: 'forbidden',
+    })),
     ...LOW_BYTES.map((name, index): Register => ({ name, kind: 'general', size: 1, number: index + 4, rex: 'needed' })),
     { name: 'rip', kind: 'pointer', size: 8, number: 0 } satisfies Register,
     { name: 'eip', kind: 'pointer', size: 4, number: 0 } satisfies Register,

@@ -15,7 +15,12 @@ export interface Place {
 export function write(decoded: Decoded, place: Place): string {
   const { form, prefixes } = decoded;
   const { mnemonic } = form.instruction;
-  const written = writtenMnemonic(mnemonic, prefixes.operandSize, prefixes.addressSize, naturalSize(form, place.defaultSize));
+  const written = writtenMnemonic(
+    mnemonic,
+    prefixes.operandSize,
+    prefixes.addressSize,
+    naturalSize(form, place.defaultSize),
+  );
   const name = isFarTransfer(form) ? mnemonic.slice(0, -1) : written.name;
   const operands = isString(form) ? '' : writeOperands(decoded, place).join(', ');
   return [...writePrefixes(decoded, place, written), name, operands].filter((word) => word !== '').join(' ');
@@ -91,7 +96,14 @@ const writeMemory: Writer = (decoded, operand, { defaultSize }) => {
   return `${sizeWords(decoded, operand, defaultSize)}[${segment}${size}${sum(registers, displacement)}]`;
 };
 
-const SIZE_NAMES: Readonly<Record<number, string>> = { 1: 'byte', 2: 'word', 4: 'dword', 8: 'qword', 10: 'tword', 16: 'oword' };
+const SIZE_NAMES: Readonly<Record<number, string>> = {
+  1: 'byte',
+  2: 'word',
+  4: 'dword',
+  8: 'qword',
+  10: 'tword',
+  16: 'oword',
+};
 
 function sum(registers: readonly string[], displacement: Value): string {
   if (registers.length === 0) return displacement < 0 ? `-${hex(-displacement)}` : hex(displacement);
@@ -123,12 +135,15 @@ const WRITERS: Readonly<Record<OperandForm['place'], Writer>> = {
   R: writeRm,
   G: ({ modrm, prefixes: { rex, operandSize } }, { width }) =>
     generalName(reg(modrm) | ((rex & 4) << 1), widthInBytes(width, operandSize), rex !== 0),
-  B: ({ prefixes: { vvvv, operandSize } }, { width }) => generalName(Math.max(vvvv, 0), widthInBytes(width, operandSize)),
+  B: ({ prefixes: { vvvv, operandSize } }, { width }) =>
+    generalName(Math.max(vvvv, 0), widthInBytes(width, operandSize)),
   V: ({ modrm, prefixes: { rex } }) => `xmm${reg(modrm) | ((rex & 4) << 1)}`,
   P: ({ modrm }) => `mm${reg(modrm)}`,
-  W: (decoded, operand, place, value) => (decoded.memory ? writeMemory(decoded, operand, place, value) : xmmOf(decoded)),
+  W: (decoded, operand, place, value) =>
+    decoded.memory ? writeMemory(decoded, operand, place, value) : xmmOf(decoded),
   U: (decoded) => xmmOf(decoded),
-  Q: (decoded, operand, place, value) => (decoded.memory ? writeMemory(decoded, operand, place, value) : mmxOf(decoded)),
+  Q: (decoded, operand, place, value) =>
+    decoded.memory ? writeMemory(decoded, operand, place, value) : mmxOf(decoded),
   N: (decoded) => mmxOf(decoded),
   ST0: () => 'st0',
   STi: ({ modrm }) => `st${modrm & 7}`,

@@ -7,7 +7,7 @@ import { readForUpdate, registerOperand, setRegisterOperand, writeBack } from '.
 import { addition, subtract } from './operation';
 import { operandLinear } from './segment';
 import { reg32, reg64, reg8, register, setReg32, setReg64, setReg8, setRegister, signExtend, truncate } from './state';
-import { uopRm, uopSize, uopTraits } from './uop';
+import { isMemory, uopRm, uopSize, uopTraits } from './uop';
 
 export function not(u: usize): void {
   const value = readForUpdate(u);
@@ -45,7 +45,7 @@ export function xadd(u: usize): void {
   writeBack(u, sum);
 }
 
-/** The destination is written in either case. */
+/** A destination in memory is written in either case. */
 export function cmpxchg(u: usize): void {
   const value = readForUpdate(u);
   if (fault) return;
@@ -53,7 +53,8 @@ export function cmpxchg(u: usize): void {
   const accumulator = register(REG_RAX, size);
   subtract(accumulator, value, size);
   if (accumulator == value) return writeBack(u, registerOperand(u));
-  writeBack(u, value);
+  // A register stays as it is, its upper half too.
+  if (isMemory(u)) writeBack(u, value);
   setRegister(REG_RAX, size, value);
 }
 
