@@ -11,6 +11,20 @@ export interface EngineHost {
   acknowledgeInterrupt(): number;
   /** The time-stamp counter: an integer below 2^53. */
   timestamp(): number;
+  /** Where there is one; without it CPUID tells of none. */
+  readonly apic?: ProcessorApic;
+}
+
+/** What the processor asks of its local APIC. */
+export interface ProcessorApic {
+  /** RDMSR of 1Bh, 6E0h or 800h to 8FFh. True: the value is in the next two; false: #GP(0). */
+  readMsr(msr: number): boolean;
+  readonly msrLow: number;
+  readonly msrHigh: number;
+  /** WRMSR of one of them; false: #GP(0). */
+  writeMsr(msr: number, low: number, high: number): boolean;
+  /** The task priority, 0 to 15. */
+  cr8: number;
 }
 
 /** Why `run` returned. */

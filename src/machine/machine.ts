@@ -1,13 +1,12 @@
 import { TimerQueue, type Nanoseconds } from '../base/clock.ts';
 import { Lifetimes } from '../base/disposable.ts';
 import { Emitter } from '../base/emitter.ts';
-import type { AccessSize } from '../bus/io-handler.ts';
 import { MmioBus } from '../bus/mmio-bus.ts';
 import { PortBus } from '../bus/port-bus.ts';
 import { WasmEngine, type Engine, type EngineHost } from '../cpu/index.ts';
 import type { Picture, Scan } from '../devices/framebuffer.ts';
 import type { LocalApic } from '../devices/local-apic.ts';
-import { gpa, GuestMemory, type Gpa, type Segment } from '../memory/index.ts';
+import { gpa, GuestMemory, type Segment } from '../memory/index.ts';
 import { createArena, type MakeArena } from './arena.ts';
 import { checkConfig, type MachineConfig } from './config.ts';
 import { DirectBoot } from './direct-boot.ts';
@@ -254,27 +253,26 @@ export class Machine implements Disposable {
   #engineHost(): EngineHost {
     const { ports, mmio, action } = this;
     const localApic = (): LocalApic => this.interrupts.localApic;
-    const host = {
-      portRead: (port: number, size: AccessSize) => ports.read(port, size),
-      portWrite: (port: number, size: AccessSize, value: number) => {
+    return {
+      // For the MSRs and CR8; made after the engine, which does not ask before it runs.
+      get apic() {
+        return localApic();
+      },
+      portRead: (port, size) => ports.read(port, size),
+      portWrite: (port, size, value) => {
         action.portWrite(port, size, value);
         ports.write(port, size, value);
         action.done();
       },
-      mmioRead: (address: Gpa, size: AccessSize) => mmio.read(address, size),
-      mmioWrite: (address: Gpa, size: AccessSize, value: number) => {
+      mmioRead: (address, size) => mmio.read(address, size),
+      mmioWrite: (address, size, value) => {
         action.mmioWrite(address, size, value);
         mmio.write(address, size, value);
         action.done();
       },
       acknowledgeInterrupt: () => localApic().acknowledge(),
       timestamp: () => Math.floor(this.#time.now()),
-      // For the MSRs and CR8; made after the engine, which does not ask before it runs.
-      get apic(): LocalApic {
-        return localApic();
-      },
     };
-    return host;
   }
 
   /** Carried out between slices, when no instruction is in flight. */

@@ -62,7 +62,7 @@ export class BareMachine implements Disposable {
   }
 
   /** Puts assembled code at `address`; the labels' addresses. */
-  assemble(address: number, source: string, bits: 16 | 32 = 32): ReadonlyMap<string, number> {
+  assemble(address: number, source: string, bits: 16 | 32 | 64 = 32): ReadonlyMap<string, number> {
     const { bytes, labels } = assemble(source, { origin: address, bits });
     this.load(address, bytes);
     return labels;

@@ -26,7 +26,9 @@ const byText = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 /** Changes when any input of the build does. */
 function inputHash() {
   const hash = createHash('sha256');
-  const own = ['build.mjs', 'generate.mjs', 'hot-operations.mjs'].map((name) => join(here, name));
+  const own = ['build.mjs', 'generate.mjs', 'hot-operations.mjs', 'vector-operations.mjs'].map((name) =>
+    join(here, name),
+  );
   for (const file of [...own, ...sources(join(here, 'table')), ...sources(core)].sort(byText)) {
     hash.update(relative(here, file)).update(readFileSync(file));
   }
@@ -55,7 +57,7 @@ function writeGenerated(table) {
 }
 
 const OPTIONS =
-  '-O3 --noAssert --runtime stub --importMemory --memoryBase 1024 --enable simd --enable bulk-memory --use abort='.split(
+  '-O3 --noAssert --runtime stub --importMemory --memoryBase 81920 --enable simd --enable bulk-memory --use abort='.split(
     ' ',
   );
 
@@ -63,7 +65,13 @@ async function compileCore() {
   const wasmFile = join(here, 'generated/engine.wasm');
   const entry = relative(root, join(core, 'index.ts'));
   const files = ['--outFile', relative(root, wasmFile), '--textFile', relative(root, textFile)];
-  const { error } = await asc.main([entry, ...files, ...OPTIONS, '--baseDir', root], { stderr: process.stderr });
+  const { error, stderr } = await asc.main([entry, ...files, ...OPTIONS, '--baseDir', root]);
+  // AS112 warns that JavaScript cannot call functions on vectors, which it does not.
+  const warnings = stderr
+    .toString()
+    .split('\n\n')
+    .filter((warning) => !warning.includes('AS112'));
+  process.stderr.write(warnings.join('\n\n'));
   if (error !== null) throw error;
   return readFileSync(wasmFile);
 }
@@ -77,6 +85,15 @@ function checkMainLoop(hotOperations) {
   const widest = Math.max(0, ...Array.from(tables, ([, labels]) => labels.trim().split(' ').length));
   if (widest < hotOperations) {
     throw new Error(`the main loop did not become one br_table: ${widest} labels for ${hotOperations} operations`);
+  }
+}
+
+/** The static data, tables of the decoder for the most part, must end before the TLB (table/layout.ts). */
+function checkStaticData(limit) {
+  const segments = readFileSync(textFile, 'utf8').matchAll(/\(data \S+ \(i32\.const (\d+)\) "((?:[^"\\]|\\.)*)"/g);
+  for (const [, offset, text] of segments) {
+    const end = Number(offset) + text.replace(/\\([0-9a-f]{2}|.)/g, '.').length;
+    if (end > limit) throw new Error(`static data ends at 0x${end.toString(16)}, in the TLB`);
   }
 }
 
@@ -117,5 +134,6 @@ if (!upToDate(hash) || !existsSync(join(core, 'generated/layout.ts'))) {
   if (missing.length > 0) process.stderr.write(`without a handler: ${missing.join(' ')}\n`);
   const bytes = await compileCore();
   checkMainLoop(hotOperations);
+  checkStaticData(table.layout.TLB);
   writeFileSync(output, moduleText(bytes, hash));
 }

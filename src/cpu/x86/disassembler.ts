@@ -6,7 +6,7 @@ export interface DisassembleOptions {
   /** Where the first byte lies, for the targets of branches. 0 by default. */
   readonly address?: number;
   /** What the code segment is. 32 by default. */
-  readonly bits?: 16 | 32;
+  readonly bits?: 16 | 32 | 64;
 }
 
 export interface Disassembled {

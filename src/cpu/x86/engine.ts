@@ -169,6 +169,10 @@ function placeOf(name: string): RegisterPlace {
   return place;
 }
 
+/** Answers of core/host.ts where a machine has no local APIC. */
+const NO_APIC = 2;
+const NO_TASK_PRIORITY = 0xff;
+
 /** The imports of core/host.ts. WebAssembly hands over 32-bit values as signed numbers. */
 function hostCalls(memory: GuestMemory, host: EngineHost): Record<string, unknown> {
   return {
@@ -180,5 +184,14 @@ function hostCalls(memory: GuestMemory, host: EngineHost): Record<string, unknow
     code_page: (gpa: Gpa) => memory.markCode(gpa),
     acknowledge: () => host.acknowledgeInterrupt(),
     timestamp: () => host.timestamp(),
+    msr_read: (msr: number) => (host.apic === undefined ? NO_APIC : Number(host.apic.readMsr(msr >>> 0))),
+    msr_low: () => host.apic?.msrLow ?? 0,
+    msr_high: () => host.apic?.msrHigh ?? 0,
+    msr_write: (msr: number, low: number, high: number) =>
+      host.apic === undefined ? NO_APIC : Number(host.apic.writeMsr(msr >>> 0, low >>> 0, high >>> 0)),
+    task_priority: () => host.apic?.cr8 ?? NO_TASK_PRIORITY,
+    set_task_priority: (value: number) => {
+      if (host.apic !== undefined) host.apic.cr8 = value;
+    },
   };
 }

@@ -1,6 +1,7 @@
 // Turns the layout and the opcode table into AssemblyScript sources: the layout's constants, the decoder's data, the
 // main loop and the switch over the handlers.
 import { FUSED_OPERATIONS, HOT_BRANCHES, HOT_OPERATIONS, HOT_TRANSFERS, LEAVE } from './hot-operations.mjs';
+import { shapeOf, VECTOR_IMPORTS, vectorCase, vectorFunctions } from './vector-operations.mjs';
 
 /** `{ A: 1 }` as lines `export const A: u32 = 0x1;`. */
 function constants(values) {
@@ -58,6 +59,10 @@ export const ROW_FLAG = {
   NO64: 0x1000,
   DEFAULT64: 0x2000,
   REG_ZERO: 0x4000, // the register operand is the accumulator
+  FORCE64: 0x8000,
+  REG_LOW: 0x1_0000, // ModRM.reg names one of eight, whatever REX.R is
+  RM_LOW: 0x2_0000, // and ModRM.rm, whatever REX.B is
+  VVVV: 0x4_0000, // VEX.vvvv names a register, whose offset goes into SELECTOR
 };
 export const ROW_SIZE_RULE = { BYTE: 0, OPERAND: 1, WORD: 2, DOUBLE: 3, QUAD: 4, OPERAND_TO_32: 5, DOUBLE_OR_QUAD: 6 };
 export const ROW_IMMEDIATE = {
@@ -72,9 +77,13 @@ export const ROW_IMMEDIATE = {
   ENTER: 8,
   ONE: 9,
 };
-/** A row in memory: op numbers [size index][register, memory, flat stack] of 2 bytes, then the rest. */
-export const ROW = { OPS: 0, FLAGS_16: 24, SIZE_RULE_8: 26, IMMEDIATE_8: 27, SELECTOR_8: 28, REG_8: 29, BYTES: 32 };
-const KINDS = ['register', 'memory', 'stack'];
+/** A row in memory: op numbers [size index][kind] of 2 bytes, then the rest. */
+export const ROW = { OPS: 0, FLAGS_32: 40, SIZE_RULE_8: 44, IMMEDIATE_8: 45, SELECTOR_8: 46, REG_8: 47, BYTES: 48 };
+/**
+ * Kinds of operand: no memory, and the stack is not flat; memory; no memory, on a flat 32-bit stack; no memory in 64-bit
+ * mode; memory at a 64-bit absolute offset.
+ */
+const KINDS = ['register', 'memory', 'stack', 'wide', 'offset'];
 
 const WIDTH_RULE = {
   b: 'BYTE',
@@ -91,8 +100,8 @@ const SEGMENT_NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
 function sizeRule({ operands }) {
   for (const operand of operands) {
     if (operand === 'AL') return 'BYTE';
-    if (operand === 'rAX') return operands.some((other) => /^I|DX/.test(other)) ? 'OPERAND_TO_32' : 'OPERAND';
-    if (/^[IJSCD1]/.test(operand)) continue;
+    if (operand === 'rAX') return operands.some((other) => /^Ib$|DX/.test(other)) ? 'OPERAND_TO_32' : 'OPERAND';
+    if (/^[IJSCD1PQNVWU]|^Gd$/.test(operand)) continue;
     const rule = WIDTH_RULE[operand.slice(1)];
     if (rule !== undefined) return rule;
   }
@@ -114,12 +123,15 @@ function immediateRule({ operands }) {
   return 'NONE';
 }
 
-const isModrm = ({ encoding }) => /\/[r0-7]/.test(encoding);
+const isModrm = ({ encoding }) =>
+  /\/[r0-7]/.test(encoding) ||
+  (fixedModrm(encoding.split(' ').slice(1)) !== undefined && !/^0F [C-F].$|\+r/.test(encoding));
 
 function rowFlags(row, hot) {
   const { operands, traits, handler } = row;
-  const register = operands.find((operand) => /^[GSCDZ][a-z]/.test(operand));
-  const rm = operands.find((operand) => /^[EMR][a-z]?/.test(operand));
+  const register = operands.find((operand) => /^[GSCDZVP][a-z]/.test(operand));
+  const rm = operands.find((operand) => /^[EMRWUQN][a-z]?/.test(operand));
+  const isVex = operands.some((operand) => operand.startsWith('B'));
   const flags = {
     MODRM: isModrm(row),
     MEMORY_ONLY: rm?.startsWith('M'),
@@ -136,6 +148,10 @@ function rowFlags(row, hot) {
     NO64: traits.has('no64'),
     DEFAULT64: traits.has('default64'),
     REG_ZERO: /^Z.,rAX$/.test(operands.join()),
+    FORCE64: traits.has('force64'),
+    REG_LOW: /^[SP]/.test(register ?? ''),
+    RM_LOW: /^[QN]/.test(rm ?? ''),
+    VVVV: isVex,
   };
   return Object.entries(ROW_FLAG).reduce((bits, [name, bit]) => (flags[name] ? bits | bit : bits), 0);
 }
@@ -143,9 +159,11 @@ function rowFlags(row, hot) {
 /** Branches after which the block goes on. */
 const CONDITIONAL = new Set(['jcc', 'loop']);
 
-/** The condition of Jcc, SETcc, CMOVcc; the segment of LES and the like. */
-function selector({ mnemonic, handler }, conditions) {
+/** The condition of Jcc, SETcc, CMOVcc; the segment of LES and the like; 1 of a MOV to an absolute offset or an XMM register. */
+function selector({ mnemonic, handler, operands }, conditions) {
+  if (operands[0]?.startsWith('O')) return 1;
   if (handler === 'load_far_pointer') return SEGMENT_NAMES.indexOf(mnemonic.slice(1).toUpperCase());
+  if (operands.some((operand) => /^[VWU]/.test(operand))) return 1;
   const prefix = { jcc: 'j', setcc: 'set', cmovcc: 'cmov' }[handler];
   return prefix === undefined ? 0 : conditions.findIndex(({ name }) => prefix + name === mnemonic);
 }
@@ -166,7 +184,8 @@ function form({ operands }, kind) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Operation numbers
 
-const functionName = (handler) => handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+const RESERVED = { popcnt: 'populationCount' };
+const functionName = (handler) => RESERVED[handler] ?? handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 
 /** Handlers that set RIP and nothing else that decoding depends on. */
 const NEAR = ['jmp_indirect', 'call', 'call_indirect', 'ret', 'loope', 'loopne', 'jcxz'];
@@ -174,11 +193,14 @@ const NEAR = ['jmp_indirect', 'call', 'call_indirect', 'ret', 'loope', 'loopne',
 /** Handlers all of whose rows have hot forms, at least while there is no 64-bit mode. */
 const ALWAYS_HOT = new Set('mov add or adc sbb and sub xor cmp test inc dec movzx movsx nop jcc jmp loop'.split(' '));
 
+/** What no row names: MOV between the accumulator and a 64-bit absolute offset. */
+const EXTRA_HANDLERS = ['mov_offset'];
+
 /** The numbers of all operations: special, branches, hot, return, then handlers, those that end a block last. */
 class Operations {
   constructor(rows) {
     const ending = (name) => rows.some((row) => row.handler === name && row.traits.has('end'));
-    const handlers = [...new Set(rows.map(({ handler }) => handler))];
+    const handlers = [...new Set([...rows.map(({ handler }) => handler), ...EXTRA_HANDLERS])];
     this.plain = handlers.filter((name) => !ending(name));
     this.ending = [...NEAR, ...handlers.filter((name) => ending(name) && !NEAR.includes(name))];
     let next = 0;
@@ -206,7 +228,9 @@ class Operations {
 /** The op number of a row for an operand size and kind of operand. */
 function operation(row, size, kind, operations, conditions) {
   const { handler } = row;
-  const operands = form(row, kind);
+  if (kind === 'offset' && row.operands.some((operand) => operand.startsWith('O')))
+    return operations.handler('mov_offset');
+  const operands = form(row, kind === 'offset' ? 'memory' : kind);
   const condition = handler === 'jcc' ? selector(row, conditions) : undefined;
   const matches = (hot) =>
     hot.handler === handler &&
@@ -214,7 +238,7 @@ function operation(row, size, kind, operations, conditions) {
     (hot.size === undefined || hot.size === size) &&
     (hot.source === undefined || row.operands[1] === `E${hot.source}`) &&
     (hot.form === operands || (kind !== 'memory' && ROW_SWAPPED[operands] === hot.form && SWAPPED.has(handler))) &&
-    (!hot.stack || kind === 'stack');
+    (!hot.stack || kind === (size === 8 ? 'wide' : 'stack'));
   const branch = HOT_BRANCHES.findIndex(matches);
   if (branch >= 0) return operations.branch + branch;
   const hot = HOT_OPERATIONS.findIndex(matches);
@@ -229,44 +253,102 @@ const SWAPPED = new Set(['mov', 'add', 'or', 'adc', 'sbb', 'and', 'sub', 'xor', 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decoder data
 
-function parseEncoding({ encoding }) {
+/** Prefixes by the number that the decoder gives them; NP is none of the others. */
+const MANDATORY = ['NP', '66', 'F3', 'F2'];
+const MAPS = ['', '0F', '0F 38', '0F 3A'];
+
+/** A fixed ModRM byte, if the encoding has one: `D9 E0`, `D8 C0+i`. */
+const fixedModrm = (words) => words.find((word) => /^[C-F][0-9A-F](\+i)?$/.test(word));
+
+function parseEncoding({ encoding, operands, traits }) {
   const words = encoding.split(' ');
-  const mandatory = /^(66|F3|F2) /.test(encoding) ? ['66', 'F3', 'F2'].indexOf(words.shift()) + 1 : 0;
-  const map = words[0] === '0F' ? (words.shift(), 1) : 0;
+  const vex = words[0] === 'VEX' && words.shift() !== undefined;
+  const mandatory = words.length > 1 && MANDATORY.includes(words[0]) ? MANDATORY.indexOf(words.shift()) : undefined;
+  const prefix =
+    words[0] === '0F' ? words.splice(0, /^3[8A]$/.test(words[1]) && words.length > 2 ? 2 : 1).join(' ') : '';
   const opcode = Number.parseInt(words.shift(), 16);
   const digit = words.find((word) => /^\/[0-7]$/.test(word));
-  return { mandatory, map, opcode, group: digit && Number(digit[1]), register: words.includes('+r') };
+  const modrm = fixedModrm(words);
+  return {
+    vex,
+    mandatory,
+    map: MAPS.indexOf(prefix),
+    opcode,
+    group: digit && Number(digit[1]),
+    register: words.includes('+r'),
+    modrm: modrm && { first: Number.parseInt(modrm, 16), count: modrm.endsWith('+i') ? 8 : 1 },
+    memoryOnly: operands.some((operand) => /^M/.test(operand)),
+    registerOnly: traits.has('register') || operands.some((operand) => /^[UN]/.test(operand)),
+  };
 }
 
-/** Entries of the opcode map: 0 is undefined; the top two bits say what the rest indexes. */
-export const ENTRY = { ROW: 0x0000, GROUP: 0x4000, MANDATORY: 0x8000, KIND: 0xc000, INDEX: 0x3fff };
+/**
+ * Entries of the opcode map: 0 is undefined; the top two bits say what the rest indexes. A FORM has eight entries for
+ * memory operands, by ModRM.reg, then 64 for the ModRM bytes from C0 on.
+ */
+export const ENTRY = { ROW: 0x0000, GROUP: 0x4000, MANDATORY: 0x8000, FORM: 0xc000, KIND: 0xc000, INDEX: 0x3fff };
 
-function opcodeEntries(rows) {
-  const opcodes = filled(512, 0);
-  const subtables = [];
-  const subtable = (existing, kind, length) => {
-    if ((existing & ENTRY.KIND) === kind && existing !== 0) return existing;
-    const index = subtables.length;
-    subtables.push(...filled(length, existing));
+class OpcodeMap {
+  opcodes = filled(256 * MAPS.length, 0);
+
+  /** `parsed` are the rows of this map; all maps share one list of subtables. */
+  constructor(parsed, subtables) {
+    this.subtables = subtables;
+    for (let at = 0; at < this.opcodes.length; at++) {
+      const here = parsed.filter(({ map, opcode, register }) =>
+        register ? at >> 3 === (map * 256 + opcode) >> 3 : at === map * 256 + opcode,
+      );
+      // An exact opcode (90) replaces its part of a range (90 +r).
+      const exact = here.filter(({ register }) => !register);
+      this.opcodes[at] = this.#byPrefix(exact.length > 0 ? exact : here);
+    }
+  }
+
+  #table(kind, entries) {
+    const index = this.subtables.length;
+    this.subtables.push(...entries);
     return kind | index;
-  };
-  const parsed = rows.map((row, index) => ({ ...parseEncoding(row), id: index + 1 }));
-  // Ranges first, so that exact opcodes (90, in 90 +r) replace their part.
-  for (const { map, opcode, id } of parsed.filter(({ register }) => register)) {
-    for (let low = 0; low < 8; low++) opcodes[map * 256 + opcode + low] = id;
   }
-  const exact = parsed.filter(({ register }) => !register).sort((a, b) => a.mandatory - b.mandatory);
-  for (const { map, opcode, id, group, mandatory } of exact) {
-    const at = map * 256 + opcode;
-    if (group !== undefined) {
-      opcodes[at] = subtable(opcodes[at], ENTRY.GROUP, 8);
-      subtables[(opcodes[at] & ENTRY.INDEX) + group] = id;
-    } else if (mandatory !== 0) {
-      opcodes[at] = subtable(opcodes[at], ENTRY.MANDATORY, 4);
-      subtables[(opcodes[at] & ENTRY.INDEX) + mandatory] = id;
-    } else opcodes[at] = id;
+
+  #byPrefix(rows) {
+    if (rows.every(({ mandatory }) => mandatory === undefined)) return this.#byModrm(rows);
+    const entries = MANDATORY.map((_, number) => {
+      const exact = rows.filter(({ mandatory }) => mandatory === number);
+      // Where a row with a prefix is one of a group, the others of the group are still there.
+      const others = rows.filter(
+        ({ mandatory, group }) =>
+          mandatory === undefined &&
+          exact.every((row) => row.group !== undefined && group !== undefined && row.group !== group),
+      );
+      return this.#byModrm([...exact, ...others]);
+    });
+    return this.#table(ENTRY.MANDATORY, entries);
   }
-  return { opcodes, subtables };
+
+  #byModrm(rows) {
+    if (rows.length === 0) return 0;
+    if (
+      rows.some(({ modrm, registerOnly }) => modrm || registerOnly) ||
+      rows.filter(({ group }) => group === undefined).length > 1
+    )
+      return this.#byForm(rows);
+    if (rows.every(({ group }) => group === undefined)) return rows.at(-1).id;
+    const entries = Array.from({ length: 8 }, (_, number) => rows.findLast(({ group }) => group === number)?.id ?? 0);
+    return this.#table(ENTRY.GROUP, entries);
+  }
+
+  #byForm(rows) {
+    const matches = (number, rest) =>
+      rows.find((row) => !row.modrm && rest(row) && (row.group ?? number) === number)?.id ?? 0;
+    const memory = Array.from({ length: 8 }, (_, number) => matches(number, ({ registerOnly }) => !registerOnly));
+    const registers = Array.from({ length: 64 }, (_, low) => {
+      const whole = rows.find(
+        ({ modrm }) => modrm && 0xc0 + low >= modrm.first && 0xc0 + low < modrm.first + modrm.count,
+      );
+      return whole?.id ?? matches(low >> 3, ({ memoryOnly }) => !memoryOnly);
+    });
+    return this.#table(ENTRY.FORM, [...memory, ...registers]);
+  }
 }
 
 function rowBytes(row, operations, conditions) {
@@ -278,7 +360,7 @@ function rowBytes(row, operations, conditions) {
       bytes.setUint16(at, operation(row, size, kind, operations, conditions), true);
     }),
   );
-  bytes.setUint16(ROW.FLAGS_16, rowFlags(row, hot), true);
+  bytes.setUint32(ROW.FLAGS_32, rowFlags(row, hot), true);
   bytes.setUint8(ROW.SIZE_RULE_8, ROW_SIZE_RULE[sizeRule(row)]);
   bytes.setUint8(ROW.IMMEDIATE_8, ROW_IMMEDIATE[immediateRule(row)]);
   bytes.setUint8(ROW.SELECTOR_8, Math.max(0, selector(row, conditions)));
@@ -301,7 +383,14 @@ function fusions(operations) {
 }
 
 function decoderSource(rows, operations, conditions) {
-  const { opcodes, subtables } = opcodeEntries(rows);
+  const parsed = rows.map((row, index) => ({ ...parseEncoding(row), traits: row.traits, id: index + 1 }));
+  const subtables = [];
+  const map = (test) => new OpcodeMap(parsed.filter(test), subtables).opcodes;
+  const opcodes = [
+    ...map(({ vex, traits }) => !vex && !traits.has('only64')),
+    ...map(({ vex, traits }) => !vex && !traits.has('no64')),
+    ...map(({ vex }) => vex),
+  ];
   const blank = filled(ROW.BYTES, 0);
   return [
     '// Generated from table/instructions.ts.',
@@ -317,13 +406,23 @@ function decoderSource(rows, operations, conditions) {
       OP_RAISE: operations.raise,
       OP_FIRST_TRANSFER: operations.transfer,
       OP_CALL_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'call'),
+      OP_CALL_LAST: operations.branch + HOT_BRANCHES.findLastIndex(({ handler }) => handler === 'call'),
+      OPCODES_64: 256 * MAPS.length,
+      OPCODES_VEX: 512 * MAPS.length,
+      ROW_KINDS: KINDS.length,
+      ROW_KIND_MEMORY: KINDS.indexOf('memory'),
+      ROW_KIND_STACK: KINDS.indexOf('stack'),
+      ROW_KIND_WIDE: KINDS.indexOf('wide'),
+      ROW_KIND_OFFSET: KINDS.indexOf('offset'),
       OP_FIRST_JCC: operations.branch,
       OP_LOOP_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'loop'),
       OP_FIRST_HANDLER: operations.firstHandler,
       OP_FIRST_ENDING: operations.firstEnding,
       OP_FIRST_FAR: operations.firstEnding + NEAR.length,
       ...Object.fromEntries(
-        rows.map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
+        rows
+          .filter(({ vector }) => !vector)
+          .map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
       ),
     }),
     `export const FUSIONS: usize = ${data('u16', fusions(operations))};`,
@@ -347,19 +446,34 @@ function findHandlers(sources) {
   return found;
 }
 
-function handlersSource(operations, sources) {
+/** Rows whose handler is a function on vectors have a case for each shape of their operands. */
+const vectorHandler = ({ handler, operands }) => `${handler}__${shapeOf({ operands })}`;
+
+function handlersSource(operations, sources, rows, functions) {
   const found = findHandlers(sources);
-  const all = [...operations.plain, ...operations.ending].filter((handler) => !ALWAYS_HOT.has(handler));
+  const vectors = new Map(rows.filter(({ vector }) => vector).map((row) => [row.handler, row]));
+  const vectorNames = [...new Set([...vectors.values()].map(({ vector }) => vector))];
+  const all = [...operations.plain, ...operations.ending].filter(
+    (handler) => !ALWAYS_HOT.has(handler) && !vectors.has(handler),
+  );
   const wanted = all.map((handler) => ({ name: functionName(handler), op: operations.handler(handler) }));
   const missing = wanted.filter(({ name }) => !found.has(name)).map(({ name }) => name);
   const present = wanted.filter(({ name }) => found.has(name));
   const entry = ({ name, op }) =>
     `  store<u32>(TABLE + ${(op - operations.firstHandler) * 4}, load<u32>(changetype<usize>(${name}_)));`;
+  const vectorEntry = (op) =>
+    `  store<u32>(TABLE + ${(op - operations.firstHandler) * 4}, load<u32>(changetype<usize>(vector${op})));`;
   const text = [
     '// Generated from table/instructions.ts and the handlers found in core/.',
     ...present.map(({ name }) => `import { ${name} as ${name}_ } from '../${found.get(name)}';`),
+    ...vectorNames.map((name) => `import { ${name} as ${name}_ } from '../${functions.get(name).from}';`),
+    VECTOR_IMPORTS,
     "import { raise, VECTOR_UD } from '../fault';",
     '',
+    ...Array.from(vectors, ([handler, row]) => {
+      const body = vectorCase(row, functions.get(row.vector), `${row.vector}_`);
+      return `function vector${operations.handler(handler)}(u: usize): void ${body}`;
+    }),
     '/**',
     ' * Handlers are called through a table: called by name each from one place, all of them would be inlined there, into',
     ' * one function whose frame takes longer to set up than most of them need.',
@@ -375,6 +489,7 @@ function handlersSource(operations, sources) {
     '    store<u32>(TABLE + (op << 2), load<u32>(changetype<usize>(undefined_)));',
     '  }',
     ...present.map(entry),
+    ...Array.from(vectors.keys(), (handler) => vectorEntry(operations.handler(handler))),
     '}',
     '',
     '/** Executes a uop by its handler. */',
@@ -388,9 +503,13 @@ function handlersSource(operations, sources) {
   return { text: text.join('\n'), missing };
 }
 
-const TYPES = { 1: 'u8', 2: 'u16', 4: 'u32' };
+const TYPES = { 1: 'u8', 2: 'u16', 4: 'u32', 8: 'u64' };
 
-function loopCases(operations) {
+/** Whether an operation occurs in 64-bit code, or in other code. */
+const occurs = ({ size, stack }, wide) => (wide ? !stack || size === 8 : size !== 8);
+
+/** The cases of one of the two main loops. Where an operation does not occur, its number goes with the default. */
+function loopCases(operations, wide) {
   const line = (number, comment, body) => `      case ${number}: { // ${comment}\n        ${body}\n      }`;
   const all = [
     ...HOT_BRANCHES.map((hot, index) => ({ ...hot, number: operations.branch + index })),
@@ -398,21 +517,27 @@ function loopCases(operations) {
     ...HOT_TRANSFERS.map((hot, index) => ({ ...hot, number: operations.transfer + index })),
     ...FUSED_OPERATIONS.map((hot, index) => ({ ...hot, number: operations.fused + index })),
   ];
-  return all.map(({ number, handler, form: operands, size, condition, body }) =>
-    line(number, `${handler} ${operands} ${size ?? condition ?? ''}`.trim(), body(TYPES[size], size)),
-  );
+  const address = wide ? 'u64' : 'u32';
+  const cases = all
+    .filter((hot) => occurs(hot, wide))
+    .map(({ number, handler, form: operands, size, condition, body }) => {
+      const text = body(TYPES[size], size).replaceAll('$A', address);
+      return line(number, `${handler} ${operands} ${size ?? condition ?? ''}`.trim(), text);
+    });
+  const absent = all.filter((hot) => !occurs(hot, wide)).map(({ number }) => `      case ${number}:`);
+  return [...cases, ...absent].join('\n');
 }
 
 const loopSource = (operations) => `// Generated from hot-operations.mjs.
 import {
-  add, or, adc, sbb, and, sub, xor, compare, test, inc, dec, shl, shr, sar, rol, ror, multiply, get, set,
+  add, or, adc, sbb, and, sub, xor, compare, test, inc, dec, shl, shr, sar, rol, ror, multiply, get, set, COUNT_MASK,
 } from '../operation';
 import { beginUpdate, endUpdate, flatAddress, loadFlat, loadOperand, storeFlat, storeOperand } from '../operand';
-import { countDown, executeSlow, leave, nextRip } from '../run';
+import { countDown, executeSlow, isElsewhere, leave, nextRip } from '../run';
 import { carryFlag, condition, DF, overflowFlag, parityFlag, setSystemFlag, signFlag, zeroFlag } from '../flags';
 import { fault, raiseError, VECTOR_GP } from '../fault';
 import { ea, uopLink, uopOp, uopReg, uopRm, uopSegment, uopSelector } from '../uop';
-import { reg32, reg8, retire, segmentLimit, setReg32, setReg8, setRip } from '../state';
+import { isCanonical, reg32, reg8, retire, segmentLimit, setReg8, setRip } from '../state';
 import {
   REG_RAX, REG_RCX, REG_RDX, REG_RSP, SEGMENT_FLAT, SEG_CS, STATE_DEADLINE, STATE_INSTRUCTIONS, STATE_TLB_BASE_32, TLB_ENTRY_ADDEND_32, TLB_ENTRY_READ,
   TLB_ENTRY_WRITE, TLB_SIZE, UOP_IMMEDIATE, UOP_SIZE,
@@ -421,9 +546,13 @@ import {
 /**
  * The main loop: executes uops from \`u\`, the first of its block, until \`leave\` says that there is no next one. A case
  * goes on with \`continue\`; \`break\` leaves the uop, by its link when it is a branch with one and nothing has asked for
- * attention, else through \`leave\`.
+ * attention, else through \`leave\`. There are two: \`loop64\` executes 64-bit code, with linear addresses of 64 bits, and
+ * \`loop\` everything else. What is returned is the first uop of the next block when that is the other one's, or 0.
  */
-export function loop(u: usize): void {
+${loopFunction(operations, false)}
+${loopFunction(operations, true)}`;
+
+const loopFunction = (operations, wide) => `export function ${wide ? 'loop64' : 'loop'}(u: usize): usize {
   let block: usize = u;
   let tlb: usize = load<u32>(STATE_TLB_BASE_32);
   while (true) {
@@ -438,7 +567,7 @@ export function loop(u: usize): void {
         continue;
       }
       case ${operations.raise}: { executeSlow(u); break; }
-${loopCases(operations).join('\n')}
+${loopCases(operations, wide)}
       default: {
         executeSlow(u);
         if (fault || uopOp(u) >= ${operations.firstEnding}) break;
@@ -454,15 +583,20 @@ ${loopCases(operations).join('\n')}
       block = next;
       continue;
     }
-    ${LEAVE}
+    ${LEAVE.replaceAll('$A', wide ? 'u64' : 'u32')}
   }
 }
 `;
 
 /** The generated files by name, the number of cases of the main loop, and the handlers that nobody has written. */
-export function generate({ layout, instructions, conditions }, sources) {
+export function generate({ layout, instructions: table, conditions }, sources) {
+  const functions = vectorFunctions(sources);
+  const instructions = table.map((row) => {
+    const vector = functionName(row.handler);
+    return functions.has(vector) ? { ...row, vector, handler: vectorHandler(row) } : row;
+  });
   const operations = new Operations(instructions);
-  const handlers = handlersSource(operations, sources);
+  const handlers = handlersSource(operations, sources, instructions, functions);
   return {
     files: {
       'layout.ts': layoutSource(layout),

@@ -10,14 +10,14 @@ const NEXT = 'u += UOP_SIZE; continue;';
 
 /** Leaves the block by the slow way, whatever link the uop has. */
 export const LEAVE =
-  '{ u = leave(u, block); block = u; if (u == 0) return; tlb = load<u32>(STATE_TLB_BASE_32); continue; }';
+  '{ u = leave(u, block); block = u; if (u == 0 || isElsewhere<$A>()) return u; tlb = load<u32>(STATE_TLB_BASE_32); continue; }';
 
 /** Looks `address` up in the TLB: `hit` when all bytes lie in one page whose tag is there, else `miss`. */
 const lookup = (tag, size, hit, miss) => `
-        const address: u32 = flatAddress(u);
-        const entry: usize = tlb + (((address >> 12) & (TLB_SIZE - 1)) << 5);
-        if (uopSegment(u) == SEGMENT_FLAT && load<u64>(entry, TLB_ENTRY_${tag}) == u64((address + ${size - 1}) & ~0xfff)) {
-          const place: usize = address + load<u32>(entry, TLB_ENTRY_ADDEND_32);
+        const address: $A = flatAddress<$A>(u);
+        const entry: usize = tlb + ((u32(address >> 12) & (TLB_SIZE - 1)) << 5);
+        if (uopSegment(u) == SEGMENT_FLAT && load<u64>(entry, TLB_ENTRY_${tag}) == u64((address + ${size - 1}) & ~(<$A>0xfff))) {
+          const place: usize = u32(address) + load<u32>(entry, TLB_ENTRY_ADDEND_32);
           ${hit}
         } else {
           ${miss}
@@ -88,8 +88,9 @@ const extension = (S, sourceSize) => ({
 
 /** Shifts and rotates of a register by an immediate or by CL, which `form` shows as X. */
 const shift = (operation) => ({
-  RI: (T) => `set<${T}>(uopRm(u), ${operation}<${T}>(${SOURCE.R(T)}, load<u8>(u, UOP_IMMEDIATE) & 31)); ${NEXT}`,
-  RX: (T) => `set<${T}>(uopRm(u), ${operation}<${T}>(${SOURCE.R(T)}, reg8(REG_RCX) & 31)); ${NEXT}`,
+  RI: (T) =>
+    `set<${T}>(uopRm(u), ${operation}<${T}>(${SOURCE.R(T)}, load<u8>(u, UOP_IMMEDIATE) & COUNT_MASK<${T}>())); ${NEXT}`,
+  RX: (T) => `set<${T}>(uopRm(u), ${operation}<${T}>(${SOURCE.R(T)}, reg8(REG_RCX) & COUNT_MASK<${T}>())); ${NEXT}`,
 });
 
 const exchange = (T) => `
@@ -99,21 +100,21 @@ const exchange = (T) => `
 
 const PUSH = (T, size, value) => `
         const pushed: ${T} = ${value};
-        const top: u32 = reg32(REG_RSP) - ${size};
-        const entry: usize = tlb + (((top >> 12) & (TLB_SIZE - 1)) << 5);
-        if (load<u64>(entry, TLB_ENTRY_WRITE) == u64((top + ${size - 1}) & ~0xfff)) {
-          store<${T}>(top + load<u32>(entry, TLB_ENTRY_ADDEND_32), pushed);
+        const top: $A = get<$A>(REG_RSP) - ${size};
+        const entry: usize = tlb + ((u32(top >> 12) & (TLB_SIZE - 1)) << 5);
+        if (load<u64>(entry, TLB_ENTRY_WRITE) == u64((top + ${size - 1}) & ~(<$A>0xfff))) {
+          store<${T}>(u32(top) + load<u32>(entry, TLB_ENTRY_ADDEND_32), pushed);
         } else {
           storeFlat<${T}>(u, top, pushed); if (fault) break;
         }
-        setReg32(REG_RSP, top);`;
+        set<$A>(REG_RSP, top);`;
 
 const POP = (T, size) => `
         let value: ${T} = 0;
-        const top: u32 = reg32(REG_RSP);
-        const entry: usize = tlb + (((top >> 12) & (TLB_SIZE - 1)) << 5);
-        if (load<u64>(entry, TLB_ENTRY_READ) == u64((top + ${size - 1}) & ~0xfff)) {
-          value = load<${T}>(top + load<u32>(entry, TLB_ENTRY_ADDEND_32));
+        const top: $A = get<$A>(REG_RSP);
+        const entry: usize = tlb + ((u32(top >> 12) & (TLB_SIZE - 1)) << 5);
+        if (load<u64>(entry, TLB_ENTRY_READ) == u64((top + ${size - 1}) & ~(<$A>0xfff))) {
+          value = load<${T}>(u32(top) + load<u32>(entry, TLB_ENTRY_ADDEND_32));
         } else {
           value = loadFlat<${T}>(u, top); if (fault) break;
         }`;
@@ -124,7 +125,7 @@ const STACK = {
     R: (T, size) => `${PUSH(T, size, SOURCE.R(T))} ${NEXT}`,
     I: (T, size) => `${PUSH(T, size, SOURCE.I(T))} ${NEXT}`,
   },
-  pop: { R: (T, size) => `${POP(T, size)} setReg32(REG_RSP, top + ${size}); set<${T}>(uopRm(u), value); ${NEXT}` },
+  pop: { R: (T, size) => `${POP(T, size)} set<$A>(REG_RSP, top + ${size}); set<${T}>(uopRm(u), value); ${NEXT}` },
 };
 
 const operations = (handler, sizes, forms, rest = {}) =>
@@ -144,33 +145,38 @@ const CONDITIONS = [
 
 /** `{ handler, size, form, body, stack?, condition? }`; the position gives the number of the case. */
 export const HOT_OPERATIONS = [
-  ...operations('mov', [1, 2, 4], MOV),
-  ...ARITHMETIC.flatMap((name) => operations(name, [1, 2, 4], twoOperands(name))),
-  ...['cmp', 'test'].flatMap((name) => operations(name, [1, 2, 4], comparison(name === 'cmp' ? 'compare' : 'test'))),
-  ...['inc', 'dec'].flatMap((name) => operations(name, [1, 2, 4], oneOperand(name))),
-  ...operations('movzx', [2, 4], extension('u8', 1), { source: 'b' }),
-  ...operations('movzx', [2, 4], extension('u16', 2), { source: 'w' }),
-  ...operations('movsx', [2, 4], extension('i8', 1), { source: 'b' }),
-  ...operations('movsx', [2, 4], extension('i16', 2), { source: 'w' }),
-  ...operations('lea', [4], { GM: () => `setReg32(uopReg(u), u32(ea(u))); ${NEXT}` }),
-  ...['shl', 'shr', 'sar', 'rol', 'ror'].flatMap((name) => operations(name, [4], shift(name))),
-  ...operations('not', [4], { R: (T) => `set<${T}>(uopRm(u), ~${SOURCE.R(T)}); ${NEXT}` }),
-  ...operations('neg', [4], { R: (T) => `set<${T}>(uopRm(u), sub<${T}>(0, ${SOURCE.R(T)})); ${NEXT}` }),
-  ...operations('imul', [4], {
-    GR: (T) => `set<${T}>(uopReg(u), multiply(${SOURCE.G(T)}, ${SOURCE.R(T)})); ${NEXT}`,
-    GM: (T, size) => `${loadInto(T, size)}\n        set<${T}>(uopReg(u), multiply(${SOURCE.G(T)}, value)); ${NEXT}`,
-    GRI: (T) => `set<${T}>(uopReg(u), multiply(${SOURCE.R(T)}, ${SOURCE.I(T)})); ${NEXT}`,
+  ...operations('mov', [1, 2, 4, 8], MOV),
+  ...ARITHMETIC.flatMap((name) => operations(name, [1, 2, 4, 8], twoOperands(name))),
+  ...['cmp', 'test'].flatMap((name) => operations(name, [1, 2, 4, 8], comparison(name === 'cmp' ? 'compare' : 'test'))),
+  ...['inc', 'dec'].flatMap((name) => operations(name, [1, 2, 4, 8], oneOperand(name))),
+  ...operations('movzx', [2, 4, 8], extension('u8', 1), { source: 'b' }),
+  ...operations('movzx', [2, 4, 8], extension('u16', 2), { source: 'w' }),
+  ...operations('movsx', [2, 4, 8], extension('i8', 1), { source: 'b' }),
+  ...operations('movsx', [2, 4, 8], extension('i16', 2), { source: 'w' }),
+  ...operations('movsxd', [8], extension('i32', 4)),
+  ...operations('lea', [4, 8], { GM: (T) => `set<${T}>(uopReg(u), <${T}>ea(u)); ${NEXT}` }),
+  ...['shl', 'shr', 'sar', 'rol', 'ror'].flatMap((name) => operations(name, [4, 8], shift(name))),
+  ...operations('not', [4, 8], { R: (T) => `set<${T}>(uopRm(u), ~${SOURCE.R(T)}); ${NEXT}` }),
+  ...operations('neg', [4, 8], { R: (T) => `set<${T}>(uopRm(u), sub<${T}>(0, ${SOURCE.R(T)})); ${NEXT}` }),
+  ...operations('imul', [4, 8], {
+    GR: (T) => `set<${T}>(uopReg(u), multiply<${T}>(${SOURCE.G(T)}, ${SOURCE.R(T)})); ${NEXT}`,
+    GM: (T, size) =>
+      `${loadInto(T, size)}\n        set<${T}>(uopReg(u), multiply<${T}>(${SOURCE.G(T)}, value)); ${NEXT}`,
+    GRI: (T) => `set<${T}>(uopReg(u), multiply<${T}>(${SOURCE.R(T)}, ${SOURCE.I(T)})); ${NEXT}`,
   }),
   ...operations('setcc', [1], { R: () => `setReg8(uopRm(u), u32(condition(uopSelector(u)))); ${NEXT}` }),
-  ...operations('cmovcc', [4], {
-    GR: (T) => `setReg32(uopReg(u), condition(uopSelector(u)) ? ${SOURCE.R(T)} : ${SOURCE.G(T)}); ${NEXT}`,
+  ...operations('cmovcc', [4, 8], {
+    GR: (T) => `set<${T}>(uopReg(u), condition(uopSelector(u)) ? ${SOURCE.R(T)} : ${SOURCE.G(T)}); ${NEXT}`,
   }),
-  ...operations('xchg', [2, 4], { RG: exchange, RA: exchange }),
-  ...operations('cwd', [4], { '': () => `setReg32(REG_RDX, <u32>(<i32>reg32(REG_RAX) >> 31)); ${NEXT}` }),
+  ...operations('xchg', [2, 4, 8], { RG: exchange, RA: exchange }),
+  ...operations('cwd', [4], { '': () => `set<u32>(REG_RDX, <u32>(<i32>reg32(REG_RAX) >> 31)); ${NEXT}` }),
+  ...operations('cwd', [8], { '': () => `set<u64>(REG_RDX, <u64>(get<i64>(REG_RAX) >> 63)); ${NEXT}` }),
+  ...operations('cbw', [4], { '': () => `set<u32>(REG_RAX, <u32>(<i32>get<i16>(REG_RAX))); ${NEXT}` }),
+  ...operations('cbw', [8], { '': () => `set<u64>(REG_RAX, <u64>(<i64>get<i32>(REG_RAX))); ${NEXT}` }),
   ...operations('cld', [undefined], { '': () => `setSystemFlag(DF, false); ${NEXT}` }),
-  ...operations('nop', [2, 4], { '': () => NEXT, R: () => NEXT, M: () => NEXT }),
-  ...operations('push', [2, 4], STACK.push, { stack: true }),
-  ...operations('pop', [2, 4], STACK.pop, { stack: true }),
+  ...operations('nop', [2, 4, 8], { '': () => NEXT, R: () => NEXT, M: () => NEXT }),
+  ...operations('push', [2, 4, 8], STACK.push, { stack: true }),
+  ...operations('pop', [2, 4, 8], STACK.pop, { stack: true }),
 ];
 
 /** Branches, whose bodies leave the uop when they are taken; the common end of the loop follows the link. */
@@ -181,13 +187,13 @@ export const HOT_BRANCHES = [
   ]),
   { handler: 'jmp', form: 'J', body: () => 'break;' },
   { handler: 'loop', form: 'J', body: () => `if (countDown(u)) break; ${NEXT}` },
-  {
+  ...[4, 8].map((size) => ({
     handler: 'call',
     form: 'J',
-    size: 4,
+    size,
     stack: true,
-    body: () => `${PUSH('u32', 4, 'u32(nextRip(u))').replace('break;', LEAVE)} break;`,
-  },
+    body: (T) => `${PUSH(T, size, `<${T}>nextRip(u)`).replace('break;', LEAVE)} break;`,
+  })),
 ];
 
 /** Conditions by number, of a comparison of `a` and `b`; `S` is the signed type. Overflow and parity are too rare. */
@@ -217,7 +223,7 @@ const TESTED = {
 };
 
 const ONLY_ZERO = { 4: TESTED[4], 5: TESTED[5] };
-const SIGNED = { u8: 'i8', u16: 'i16', u32: 'i32' };
+const SIGNED = { u8: 'i8', u16: 'i16', u32: 'i32', u64: 'i64' };
 
 /**
  * A comparison and the Jcc behind it in one case. Both uops stay: the case does the first and goes on as the second,
@@ -239,49 +245,40 @@ const compareMemory = (left, right) => (T, size) => `${loadInto(T, size)}\n     
 const VALUE = () => 'value';
 
 export const FUSED_OPERATIONS = [
-  ...fused('cmp', 4, 'RG', COMPARED, compareWith(SOURCE.R, SOURCE.G)),
-  ...fused('cmp', 4, 'RI', COMPARED, compareWith(SOURCE.R, SOURCE.I)),
+  ...[4, 8].flatMap((size) => [
+    ...fused('cmp', size, 'RG', COMPARED, compareWith(SOURCE.R, SOURCE.G)),
+    ...fused('cmp', size, 'RI', COMPARED, compareWith(SOURCE.R, SOURCE.I)),
+    ...fused('cmp', size, 'GM', COMPARED, compareMemory(SOURCE.G, VALUE)),
+    ...fused('cmp', size, 'MI', COMPARED, compareMemory(VALUE, SOURCE.I)),
+    ...fused('test', size, 'RG', TESTED, testWith),
+    ...fused('dec', size, 'R', ONLY_ZERO, (T) => `const a: ${T} = dec<${T}>(${SOURCE.R(T)}); set<${T}>(uopRm(u), a);`),
+  ]),
   ...fused('cmp', 1, 'RI', COMPARED, compareWith(SOURCE.R, SOURCE.I)),
-  ...fused('cmp', 4, 'GM', COMPARED, compareMemory(SOURCE.G, VALUE)),
-  ...fused('cmp', 4, 'MI', COMPARED, compareMemory(VALUE, SOURCE.I)),
   ...fused('cmp', 1, 'MI', COMPARED, compareMemory(VALUE, SOURCE.I)),
-  ...fused('test', 4, 'RG', TESTED, testWith),
   ...fused('test', 1, 'RG', TESTED, testWith),
-  ...fused('dec', 4, 'R', ONLY_ZERO, (T) => `const a: ${T} = dec<${T}>(${SOURCE.R(T)}); set<${T}>(uopRm(u), a);`),
 ];
 
-/** A target beyond the limit of CS raises #GP(0) before anything has changed. */
-const CHECK = 'if (value > segmentLimit(SEG_CS)) { raiseError(VECTOR_GP, 0); break; }';
+/** A target beyond the limit of CS, or in 64-bit mode one that is not canonical, raises #GP(0) before any change. */
+const CHECK = (size) =>
+  `if (${size === 8 ? '!isCanonical(value)' : 'value > segmentLimit(SEG_CS)'}) { raiseError(VECTOR_GP, 0); break; }`;
+
+const RELEASED = (release) => (T, size) =>
+  `${POP(T, size)} ${CHECK(size)} set<$A>(REG_RSP, top + ${size}${release}); setRip(value); break;`;
 
 /** Near transfers to where only execution tells. They leave with RIP set. */
 export const HOT_TRANSFERS = [
-  {
-    handler: 'ret',
-    form: '',
-    size: 4,
-    stack: true,
-    body: () => `${POP('u32', 4)} ${CHECK} setReg32(REG_RSP, top + 4); setRip(value); break;`,
-  },
-  {
-    handler: 'ret',
-    form: 'I',
-    size: 4,
-    stack: true,
-    body: () => `${POP('u32', 4)} ${CHECK} setReg32(REG_RSP, top + 4 + ${SOURCE.I('u32')}); setRip(value); break;`,
-  },
-  {
-    handler: 'jmp_indirect',
-    form: 'R',
-    size: 4,
-    body: () => `const value: u32 = ${SOURCE.R('u32')}; ${CHECK} setRip(value); break;`,
-  },
-  { handler: 'jmp_indirect', form: 'M', size: 4, body: () => `${loadInto('u32', 4)} ${CHECK} setRip(value); break;` },
-  {
-    handler: 'call_indirect',
-    form: 'R',
-    size: 4,
-    stack: true,
-    body: () =>
-      `const value: u32 = ${SOURCE.R('u32')}; ${CHECK} ${PUSH('u32', 4, 'u32(nextRip(u))')} setRip(value); break;`,
-  },
+  ...operations('ret', [4, 8], { '': RELEASED(''), I: RELEASED(` + ${SOURCE.I('$A')}`) }, { stack: true }),
+  ...operations('jmp_indirect', [4, 8], {
+    R: (T, size) => `const value: ${T} = ${SOURCE.R(T)}; ${CHECK(size)} setRip(value); break;`,
+    M: (T, size) => `${loadInto(T, size)} ${CHECK(size)} setRip(value); break;`,
+  }),
+  ...operations(
+    'call_indirect',
+    [4, 8],
+    {
+      R: (T, size) =>
+        `const value: ${T} = ${SOURCE.R(T)}; ${CHECK(size)} ${PUSH(T, size, `<${T}>nextRip(u)`)} setRip(value); break;`,
+    },
+    { stack: true },
+  ),
 ];

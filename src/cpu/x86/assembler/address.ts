@@ -19,6 +19,10 @@ export interface EncodedAddress {
   readonly modrm: number;
   /** SIB and displacement. */
   readonly rest: readonly number[];
+  /** REX.X and REX.B. */
+  readonly rex?: number;
+  /** Where an address relative to RIP leads: the last four bytes of `rest` are to count from the instruction's end. */
+  readonly relative?: bigint | undefined;
 }
 
 interface Term {
@@ -50,12 +54,13 @@ export function sum(address: Expression, scope: Scope): Sum {
 /** Of two registers without scale the second is the index, but (E)SP never is one. A single register is the base. */
 function defaultIndex(terms: readonly Term[]): Term | undefined {
   if (terms.length < 2) return undefined;
-  return terms[1]?.register.number === 4 && terms[1].register.size === 4 ? terms[0] : terms[1];
+  return terms[1]?.register.number === 4 && terms[1].register.size >= 4 ? terms[0] : terms[1];
 }
 
 function linear(expression: Expression, scope: Scope): Linear {
   if (expression.kind === 'register') {
-    if (expression.register.kind !== 'general' || expression.register.size === 1) failRegister(expression);
+    const { kind, size } = expression.register;
+    if ((kind !== 'general' && kind !== 'pointer') || size === 1) failRegister(expression);
     return { terms: [{ register: expression.register, scale: undefined }], constant: 0n };
   }
   if (expression.kind === 'binary' && hasRegister(expression)) return linearBinary(expression, scope);
@@ -66,7 +71,7 @@ const failRegister = ({ at, register }: Expression & { kind: 'register' }): neve
   throw new AssemblyError(
     'OPERANDS',
     at,
-    `expected a 16- or 32-bit general register in an address, found ${register.name}`,
+    `expected a general register of 16 bits or more in an address, found ${register.name}`,
   );
 };
 
@@ -97,13 +102,19 @@ export function encodeAddress(
   operand: Operand & { kind: 'memory' },
   scope: Scope,
   addressSize: number,
+  isOffset = false,
 ): EncodedAddress {
+  if (isOffset) return { addressSize: wideDisplacement(operand) ?? addressSize, modrm: 0, rest: [] };
   const parts = sum(operand.address, scope);
   const registers = [parts.base, parts.index].filter((register) => register !== undefined);
   const size = registers[0]?.size ?? wideDisplacement(operand) ?? addressSize;
   if (registers.some((register) => register.size !== size))
     throw new AssemblyError('OPERANDS', operand.at, 'expected registers of one size in an address');
-  return size === 2 ? encode16(parts, operand) : encode32(parts, operand);
+  if (addressSize === 8 && size === 2)
+    throw new AssemblyError('OPERANDS', operand.at, 'expected 32- or 64-bit registers in an address');
+  if (size === 8 && addressSize !== 8 && registers.length > 0)
+    throw new AssemblyError('OPERANDS', operand.at, 'expected 16- or 32-bit registers in an address');
+  return size === 2 ? encode16(parts, operand) : encode32(parts, operand, size, addressSize === 8);
 }
 
 const wideDisplacement = ({ displacementSize }: Operand & { kind: 'memory' }): number | undefined =>
@@ -130,20 +141,24 @@ const SCALE_BITS: Readonly<Record<number, number>> = { 1: 0x00, 2: 0x40, 4: 0x80
 function encode32(
   { base, index, scale, displacement = 0n }: Sum,
   operand: Operand & { kind: 'memory' },
+  addressSize: number,
+  is64: boolean,
 ): EncodedAddress {
+  if (base?.kind === 'pointer') return { addressSize, modrm: 0x05, rest: bytesOf(fit(displacement, 4, operand.at), 4) };
+  if (operand.relative && is64) return { addressSize, modrm: 0x05, rest: [0, 0, 0, 0], relative: displacement };
+  const rex = ((index?.number ?? 0) > 7 ? 2 : 0) | ((base?.number ?? 0) > 7 ? 1 : 0);
   if (index?.number === 4) throw new AssemblyError('OPERANDS', operand.at, 'expected an index other than esp');
-  const sib = (SCALE_BITS[scale] ?? 0) | ((index?.number ?? 4) << 3);
+  const sib = (SCALE_BITS[scale] ?? 0) | (((index?.number ?? 4) & 7) << 3);
   if (base === undefined) {
-    const bytes = bytesOf(fit(displacement, 4, operand.at), 4);
-    return {
-      addressSize: 4,
-      modrm: index === undefined ? 0x05 : 0x04,
-      rest: index === undefined ? bytes : [sib | 5, ...bytes],
-    };
+    const bytes = bytesOf(fit(addressSize === 8 ? BigInt.asIntN(64, displacement) : displacement, 4, operand.at), 4);
+    // Without registers it would be relative to RIP in 64-bit mode.
+    const plain = index === undefined && !is64;
+    return { addressSize, modrm: plain ? 0x05 : 0x04, rest: plain ? bytes : [sib | 5, ...bytes], rex };
   }
-  const { mod, bytes } = displace(displacement, 4, operand, base.number === 5);
-  if (index === undefined && base.number !== 4) return { addressSize: 4, modrm: mod | base.number, rest: bytes };
-  return { addressSize: 4, modrm: mod | 0x04, rest: [sib | base.number, ...bytes] };
+  const low = base.number & 7;
+  const { mod, bytes } = displace(displacement, 4, operand, low === 5);
+  if (index === undefined && low !== 4) return { addressSize, modrm: mod | low, rest: bytes, rex };
+  return { addressSize, modrm: mod | 0x04, rest: [sib | low, ...bytes], rex };
 }
 
 /** ModRM.mod and the displacement after a base register. `always`: without displacement the encoding means another. */

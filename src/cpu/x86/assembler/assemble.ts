@@ -6,7 +6,7 @@ export interface AssembleOptions {
   /** The address of the first byte, unless the source says `org`. 0 by default. */
   readonly origin?: number;
   /** What the code is until the source says `bits`. 16 by default. */
-  readonly bits?: 16 | 32;
+  readonly bits?: 16 | 32 | 64;
 }
 
 export interface Assembled {

@@ -8,18 +8,21 @@ export interface Mnemonic {
   readonly addressSize: number | undefined;
 }
 
-/** One name per size, 2 and 4 bytes, for rows whose name in the table says none. */
-const BY_OPERAND_SIZE: Readonly<Record<string, readonly [string, string]>> = {
-  cbw: ['cbw', 'cwde'],
-  cwd: ['cwd', 'cdq'],
+/** One name per size, 2, 4 and 8 bytes, for rows whose name in the table says none. */
+const BY_OPERAND_SIZE: Readonly<Record<string, readonly [string, string, string?]>> = {
+  cbw: ['cbw', 'cwde', 'cdqe'],
+  cwd: ['cwd', 'cdq', 'cqo'],
   pusha: ['pushaw', 'pushad'],
   popa: ['popaw', 'popad'],
-  pushf: ['pushfw', 'pushfd'],
-  popf: ['popfw', 'popfd'],
-  iret: ['iretw', 'iretd'],
+  pushf: ['pushfw', 'pushfd', 'pushfq'],
+  popf: ['popfw', 'popfd', 'popfq'],
+  iret: ['iretw', 'iretd', 'iretq'],
   ...Object.fromEntries(
     FORMS.filter((form) => isString(form) && form.operands.some(({ width }) => width === 'v' || width === 'z')).map(
-      ({ instruction: { mnemonic } }) => [mnemonic, [`${mnemonic}w`, `${mnemonic}d`]],
+      ({ operands, instruction: { mnemonic } }) => [
+        mnemonic,
+        [`${mnemonic}w`, `${mnemonic}d`, ...(operands.some(({ width }) => width === 'v') ? [`${mnemonic}q`] : [])],
+      ],
     ),
   ),
 };
@@ -29,7 +32,9 @@ const ALWAYS_SIZED = (mnemonic: string): boolean =>
   BY_OPERAND_SIZE[mnemonic]?.[1].startsWith(mnemonic) !== true ||
   FORMS.some((form) => form.instruction.mnemonic === mnemonic && isString(form));
 
-const BY_ADDRESS_SIZE: Readonly<Record<string, readonly [string, string]>> = { jcxz: ['jcxz', 'jecxz'] };
+const BY_ADDRESS_SIZE: Readonly<Record<string, readonly [string, string, string]>> = {
+  jcxz: ['jcxz', 'jecxz', 'jrcxz'],
+};
 
 /** Other names of the conditions (SDM volume 1, appendix B). */
 const CONDITION_SYNONYMS: Readonly<Record<string, readonly string[]>> = {
@@ -72,9 +77,9 @@ function mnemonics(): Map<string, Mnemonic> {
   for (const mnemonic of new Set(FORMS.map(({ instruction }) => instruction.mnemonic))) {
     const forms = FORMS.filter(({ instruction }) => instruction.mnemonic === mnemonic);
     if (!(mnemonic in BY_OPERAND_SIZE) || !ALWAYS_SIZED(mnemonic))
-      map.set(mnemonic, { forms, operandSize: undefined, addressSize: undefined });
+      add(map, mnemonic, { forms, operandSize: undefined, addressSize: undefined });
     for (const [index, name] of (BY_OPERAND_SIZE[mnemonic] ?? []).entries())
-      map.set(name, { forms, operandSize: 2 << index, addressSize: undefined });
+      if (name !== undefined) add(map, name, { forms, operandSize: 2 << index, addressSize: undefined });
     for (const [index, name] of (BY_ADDRESS_SIZE[mnemonic] ?? []).entries())
       map.set(name, { forms, operandSize: undefined, addressSize: 2 << index });
   }
@@ -83,6 +88,16 @@ function mnemonics(): Map<string, Mnemonic> {
     if (known !== undefined) map.set(synonym, known);
   }
   return map;
+}
+
+/** One name may stand for rows of two kinds, of which one has a size by its name. */
+function add(map: Map<string, Mnemonic>, name: string, { forms, operandSize, addressSize }: Mnemonic): void {
+  const known = map.get(name);
+  map.set(name, {
+    forms: [...(known?.forms ?? []), ...forms],
+    operandSize: known?.operandSize ?? operandSize,
+    addressSize: known?.addressSize ?? addressSize,
+  });
 }
 
 /** What a lower-case mnemonic means, or undefined when it is none. */
@@ -97,7 +112,7 @@ export interface WrittenMnemonic {
   readonly tellsAddressSize: boolean;
 }
 
-/** The name that a row has with these sizes, where `defaultSize` is that of the code segment. */
+/** The name that a row has with these sizes, where `defaultSize` is the operand size that needs no prefix. */
 export function writtenMnemonic(
   row: string,
   operandSize: number,
@@ -108,10 +123,10 @@ export function writtenMnemonic(
   const byAddress = BY_ADDRESS_SIZE[row];
   if (byOperand !== undefined) {
     const sized = ALWAYS_SIZED(row) || operandSize !== defaultSize;
-    const name = sized ? byOperand[operandSize === 2 ? 0 : 1] : row;
-    return { name, tellsOperandSize: true, tellsAddressSize: false };
+    const name = sized ? byOperand[Math.log2(operandSize) - 1] : row;
+    return { name: name ?? row, tellsOperandSize: true, tellsAddressSize: false };
   }
   if (byAddress !== undefined)
-    return { name: byAddress[addressSize === 2 ? 0 : 1], tellsOperandSize: false, tellsAddressSize: true };
+    return { name: byAddress[Math.log2(addressSize) - 1] ?? row, tellsOperandSize: false, tellsAddressSize: true };
   return { name: row, tellsOperandSize: false, tellsAddressSize: false };
 }

@@ -20,6 +20,8 @@ export type Operand = { readonly at: Position; readonly words: Words } & (
       readonly kind: 'memory';
       readonly segment: Register | undefined;
       readonly displacementSize: number | undefined;
+      /** `rel`: relative to the end of the instruction, in 64-bit code. */
+      readonly relative: boolean;
       readonly address: Expression;
     }
   | { readonly kind: 'far'; readonly selector: Expression; readonly offset: Expression }
@@ -31,6 +33,8 @@ const SIZES: ReadonlyMap<string, number> = new Map([
   ['word', 2],
   ['dword', 4],
   ['qword', 8],
+  ['tword', 10],
+  ['oword', 16],
 ]);
 
 const WORDS: ReadonlyMap<string, Partial<Words>> = new Map<string, Partial<Words>>([
@@ -65,6 +69,7 @@ function parseMemory(
   stream: TokenStream,
   qualify: (name: string) => string,
 ): Omit<Operand & { kind: 'memory' }, 'at' | 'words'> {
+  const relative = stream.takeWord('rel');
   const first = parseWords(stream).size;
   let address = parseExpression(stream, qualify);
   let segment: Register | undefined;
@@ -73,10 +78,10 @@ function parseMemory(
     const size = parseWords(stream).size;
     address = parseExpression(stream, qualify);
     stream.expectSymbol(']', 'to close the address');
-    return { kind: 'memory', segment, displacementSize: size ?? first, address };
+    return { kind: 'memory', segment, relative, displacementSize: size ?? first, address };
   }
   stream.expectSymbol(']', 'to close the address');
-  return { kind: 'memory', segment, displacementSize: first, address };
+  return { kind: 'memory', segment, relative, displacementSize: first, address };
 }
 
 function segmentRegister(expression: Expression): Register {

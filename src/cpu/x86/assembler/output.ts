@@ -19,7 +19,7 @@ export interface Start {
 export class Output implements Scope {
   readonly bytes: number[] = [];
   readonly symbols: Map<string, bigint> = new Map<string, bigint>();
-  /** 2 or 4: bytes of operand and address size without a prefix. */
+  /** 2, 4 or 8: what the code segment is. */
   defaultSize: number;
   origin: bigint;
   /** What `$` is: the address of the statement that is being assembled. */

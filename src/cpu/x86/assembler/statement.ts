@@ -115,6 +115,7 @@ const DIRECTIVES: ReadonlyMap<string, Directive> = new Map<string, Directive>([
   ['bits', bits],
   ['use16', () => (output) => void (output.defaultSize = 2)],
   ['use32', () => (output) => void (output.defaultSize = 4)],
+  ['use64', () => (output) => void (output.defaultSize = 8)],
 ]);
 
 /** `db 1, 'text', label`: numbers of one size, and strings filled up to a multiple of it. */
@@ -187,10 +188,10 @@ function org(stream: TokenStream, qualify: (name: string) => string, word: Token
   };
 }
 
-/** `bits 16`, `bits 32`. */
+/** `bits 16`, `bits 32`, `bits 64`. */
 function bits(stream: TokenStream): Action {
-  const size = { 16: 2, 32: 4 }[stream.peek().text];
-  if (size === undefined) stream.fail('16 or 32');
+  const size = { 16: 2, 32: 4, 64: 8 }[stream.peek().text];
+  if (size === undefined) stream.fail('16, 32 or 64');
   stream.next();
   return (output) => void (output.defaultSize = size);
 }
@@ -227,8 +228,10 @@ const PREFIXES: ReadonlyMap<string, Prefix> = new Map<string, Prefix>([
   ]),
   ['o16', { operandSize: 2 }],
   ['o32', { operandSize: 4 }],
+  ['o64', { operandSize: 8 }],
   ['a16', { addressSize: 2 }],
   ['a32', { addressSize: 4 }],
+  ['a64', { addressSize: 8 }],
 ]);
 
 /** Prefixes, a mnemonic and operands. Prefixes alone are put out as they are. */

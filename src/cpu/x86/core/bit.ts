@@ -1,10 +1,9 @@
 // Single bits: BT and its family, BSF, BSR, SETcc, CMOVcc (SDM volume 2).
-import { SEGMENT_FLAT } from './generated/layout';
 import { readSized, writeSized } from './access';
 import { fault } from './fault';
 import { condition, setCarry, setZero } from './flags';
 import { readForUpdateAt, readOperand, registerOperand, setRegisterOperand, writeOperand } from './operand';
-import { linear } from './segment';
+import { atSegment } from './segment';
 import { register, setRegister, signExtend, truncate } from './state';
 import {
   ea,
@@ -14,7 +13,6 @@ import {
   uopImmediate,
   uopReg,
   uopRm,
-  uopSegment,
   uopSelector,
   uopSize,
 } from './uop';
@@ -49,8 +47,7 @@ function memoryBit(u: usize, change: u32): void {
     : signExtend(register(uopReg(u), size), size);
   const step = (number >> (3 + ctz(size))) * size;
   const offset = truncate(ea(u) + step, uopAddressSize(u));
-  const flat = uopSegment(u) == SEGMENT_FLAT;
-  const address = flat ? offset : linear(uopSegment(u), offset, size, change != KEEP);
+  const address = atSegment(u, offset, size, change != KEEP);
   if (fault) return;
   const value = change == KEEP ? readSized(address, size) : readForUpdateAt(address, size);
   if (fault) return;

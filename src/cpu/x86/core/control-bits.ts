@@ -16,5 +16,19 @@ export const CR4_PSE: u64 = 0x10;
 export const CR4_PAE: u64 = 0x20;
 export const CR4_PGE: u64 = 0x80;
 export const CR4_PCE: u64 = 0x100;
+export const CR4_OSFXSR: u64 = 0x200;
+export const CR4_OSXMMEXCPT: u64 = 0x400;
 
+export const CR4_DE: u64 = 0x8;
+export const CR4_UMIP: u64 = 0x800;
+export const CR4_FSGSBASE: u64 = 0x1_0000;
+export const CR4_SMEP: u64 = 0x10_0000;
+export const CR4_SMAP: u64 = 0x20_0000;
+
+/** SYSCALL is enabled. */
+export const EFER_SCE: u64 = 0x1;
+/** Long mode is enabled, which paging then activates. */
+export const EFER_LME: u64 = 0x100;
+/** Long mode is active. */
+export const EFER_LMA: u64 = 0x400;
 export const EFER_NXE: u64 = 0x800;

@@ -1,12 +1,18 @@
-/** CPUID (SDM volume 2): exactly what is implemented. A processor of the Pentium II generation without coprocessor. */
+/** CPUID (SDM volume 2): exactly what is implemented, and nothing else. */
 import { REG_RAX, REG_RBX, REG_RCX, REG_RDX, STATE_ADDRESS_MASK } from './generated/layout';
+import { NO_APIC, hostTaskPriority } from './host';
 import { reg32, setReg32 } from './state';
 
-/** Family 6, model 3, stepping 3: the first whose SEP bit means SYSENTER. */
-export const SIGNATURE: u32 = 0x633;
+/** Family 6, model 15, stepping 11: the first generation with long mode. */
+export const SIGNATURE: u32 = 0x6fb;
 
-/** PSE, TSC, MSR, PAE, CX8, SEP, MTRR, PGE, CMOV, PAT, PSE-36. */
+/**
+ * Leaf 1, EDX: FPU, DE, PSE, TSC, MSR, PAE, CX8, SEP, MTRR, PGE, CMOV, PAT, PSE-36, CLFSH, MMX,
+ * FXSR, SSE, SSE2.
+ */
 const FEATURES: u32 =
+  (1 << 0) |
+  (1 << 2) |
   (1 << 3) |
   (1 << 4) |
   (1 << 5) |
@@ -17,10 +23,32 @@ const FEATURES: u32 =
   (1 << 13) |
   (1 << 15) |
   (1 << 16) |
-  (1 << 17);
-const FEATURE_NX: u32 = 1 << 20;
+  (1 << 17) |
+  (1 << 19) |
+  (1 << 23) |
+  (1 << 24) |
+  (1 << 25) |
+  (1 << 26);
+const FEATURE_APIC: u32 = 1 << 9;
+/** Leaf 1, ECX: SSE3, PCLMULQDQ, SSSE3, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, AES. */
+const FEATURES_C: u32 =
+  (1 << 0) | (1 << 1) | (1 << 9) | (1 << 13) | (1 << 19) | (1 << 20) | (1 << 22) | (1 << 23) | (1 << 25);
+/** With a local APIC also x2APIC and the deadline timer. */
+const FEATURES_C_APIC: u32 = (1 << 21) | (1 << 24);
+/** Leaf 7, EBX: FSGSBASE, BMI1, SMEP, BMI2, ADX, SMAP, SHA. */
+const FEATURES_7B: u32 = (1 << 0) | (1 << 3) | (1 << 7) | (1 << 8) | (1 << 19) | (1 << 20) | (1 << 29);
+/** Leaf 7, ECX: UMIP, RDPID. */
+const FEATURES_7C: u32 = (1 << 2) | (1 << 22);
+/** Leaf 80000001h, EDX: SYSCALL, NX, pages of 1 GiB, RDTSCP, long mode; ECX: LAHF in 64-bit mode, LZCNT, PREFETCHW. */
+const FEATURES_EXTENDED: u32 = (1 << 11) | (1 << 20) | (1 << 26) | (1 << 27) | (1 << 29);
+const FEATURES_EXTENDED_C: u32 = (1 << 0) | (1 << 5) | (1 << 8);
+/** The time-stamp counter runs at one rate always. */
+const INVARIANT_TSC: u32 = 1 << 8;
+/** CLFLUSH lines of 64 bytes, in units of 8. */
+const LINE: u32 = 8 << 8;
+const LINEAR_BITS: u32 = 48;
 
-const MAXIMUM: u32 = 1;
+const MAXIMUM: u32 = 7;
 const EXTENDED: u32 = 0x8000_0000;
 const EXTENDED_MAXIMUM: u32 = 0x8000_0008;
 
@@ -33,19 +61,28 @@ function answer(a: u32, b: u32, c: u32, d: u32): void {
 
 export function cpuid(u: usize): void {
   const leaf = reg32(REG_RAX);
+  const subleaf = reg32(REG_RCX);
   if (leaf >= EXTENDED && leaf <= EXTENDED_MAXIMUM) extended(leaf);
   // "GenuineIntel" in EBX, EDX, ECX.
   else if (leaf == 0) answer(MAXIMUM, 0x756e_6547, 0x6c65_746e, 0x4965_6e69);
+  else if (leaf == 1) features();
   // A leaf above the maximum answers like the highest one.
-  else answer(SIGNATURE, 0, 0, FEATURES);
+  else if ((leaf == 7 || leaf > MAXIMUM) && subleaf == 0) answer(0, FEATURES_7B, FEATURES_7C, 0);
+  else answer(0, 0, 0, 0);
+}
+
+function features(): void {
+  const apic = hostTaskPriority() != NO_APIC;
+  answer(SIGNATURE, LINE, FEATURES_C | (apic ? FEATURES_C_APIC : 0), FEATURES | (apic ? FEATURE_APIC : 0));
 }
 
 function extended(leaf: u32): void {
   if (leaf == EXTENDED) answer(EXTENDED_MAXIMUM, 0, 0, 0);
-  else if (leaf == 0x8000_0001) answer(0, 0, 0, FEATURE_NX);
+  else if (leaf == 0x8000_0001) answer(0, 0, FEATURES_EXTENDED_C, FEATURES_EXTENDED);
   // "skep virtual processor".
   else if (leaf == 0x8000_0002) answer(0x7065_6b73, 0x7269_7620, 0x6c61_7574, 0x6f72_7020);
   else if (leaf == 0x8000_0003) answer(0x7373_6563, 0x726f, 0, 0);
-  else if (leaf == 0x8000_0008) answer(<u32>popcnt(load<u64>(STATE_ADDRESS_MASK)) | (32 << 8), 0, 0, 0);
+  else if (leaf == 0x8000_0007) answer(0, 0, 0, INVARIANT_TSC);
+  else if (leaf == 0x8000_0008) answer(<u32>popcnt(load<u64>(STATE_ADDRESS_MASK)) | (LINEAR_BITS << 8), 0, 0, 0);
   else answer(0, 0, 0, 0);
 }

@@ -1,15 +1,20 @@
 // The decoder: bytes to uops, by the tables that the generator makes of the opcode table (SDM volume 2, chapter 2).
 import {
+  ENTRY_FORM,
   ENTRY_GROUP,
   ENTRY_INDEX,
   ENTRY_KIND,
   ENTRY_MANDATORY,
   OPCODES,
+  OPCODES_64,
+  OPCODES_VEX,
   OP_RAISE,
   ROWS,
   ROW_BYTES,
-  ROW_FLAGS_16,
+  ROW_FLAGS_32,
+  ROW_FLAG_DEFAULT64,
   ROW_FLAG_END,
+  ROW_FLAG_FORCE64,
   ROW_FLAG_LOCK,
   ROW_FLAG_MEMORY_ONLY,
   ROW_FLAG_MODRM,
@@ -18,10 +23,13 @@ import {
   ROW_FLAG_PROTECTED,
   ROW_FLAG_REGISTER_ONLY,
   ROW_FLAG_REG_BYTE,
+  ROW_FLAG_REG_LOW,
   ROW_FLAG_REG_PLAIN,
   ROW_FLAG_REG_ZERO,
   ROW_FLAG_RM_BYTE,
+  ROW_FLAG_RM_LOW,
   ROW_FLAG_SWAP,
+  ROW_FLAG_VVVV,
   ROW_IMMEDIATE_8,
   ROW_IMMEDIATE_BYTE,
   ROW_IMMEDIATE_ENTER,
@@ -33,6 +41,11 @@ import {
   ROW_IMMEDIATE_OPERAND_TO_32,
   ROW_IMMEDIATE_SIGNED_BYTE,
   ROW_IMMEDIATE_WORD,
+  ROW_KINDS,
+  ROW_KIND_MEMORY,
+  ROW_KIND_OFFSET,
+  ROW_KIND_STACK,
+  ROW_KIND_WIDE,
   ROW_OPS,
   ROW_REG_8,
   ROW_SELECTOR_8,
@@ -47,6 +60,7 @@ import {
 } from './generated/decoder';
 import {
   MODE_CODE32,
+  MODE_CODE64,
   MODE_FLAT,
   MODE_PROTECTED,
   MODE_STACK32,
@@ -74,6 +88,9 @@ import {
   UOP_TRAIT_PRIVILEGED,
   UOP_TRAIT_REP,
   UOP_TRAIT_REPNE,
+  UOP_TRAIT_WIDE,
+  STATE_REGS,
+  STATE_RIP_BASE,
 } from './generated/layout';
 import { VECTOR_GP, VECTOR_UD } from './fault';
 
@@ -96,6 +113,19 @@ let prefixes: u32 = 0; // UOP_TRAIT bits
 let mandatory: u32 = 0; // 1 for 66, 2 for F3, 3 for F2: the last of them
 let operandSize: u32 = 4;
 let addressSize: u32 = 4;
+/** The REX prefix, or what a VEX prefix says in its place; 0 when there is none. */
+let rex: u32 = 0;
+const REX_W: u32 = 8;
+const REX_R: u32 = 4;
+const REX_X: u32 = 2;
+const REX_B: u32 = 1;
+/** The register that VEX.vvvv names. */
+let vexRegister: u32 = 0;
+let code64: bool = false;
+/** The operand just decoded is relative to RIP: its displacement counts from the end of the instruction in its page. */
+export let isRelative: bool = false;
+/** Where a uop's base is RIP: the page that is being executed. */
+const RIP_RELATIVE: u32 = STATE_RIP_BASE - STATE_REGS;
 
 function take8(): u32 {
   if (next >= end) {
@@ -107,6 +137,10 @@ function take8(): u32 {
 function take16(): u32 {
   const low = take8();
   return low | (take8() << 8);
+}
+function take64(): u64 {
+  const low = <u64>take32();
+  return low | ((<u64>take32()) << 32);
 }
 function take32(): u32 {
   if (next + 4 <= end) {
@@ -126,9 +160,14 @@ export function decode(address: usize, available: u32, u: usize, mode: u32): u32
   end = address + min<u32>(available, MAX_LENGTH);
   overrun = false;
   endsBlock = false;
+  code64 = (mode & MODE_CODE64) != 0;
+  isRelative = false;
   clear(u);
   const opcode = takePrefixes(mode);
-  decodeOpcode(u, opcode == 0x0f ? 0x100 | take8() : opcode, mode);
+  const map = code64 ? OPCODES_64 : 0;
+  if (opcode == 0x0f) decodeOpcode(u, map | takeEscaped(), mode);
+  else if ((opcode & 0xfe) == 0xc4 && isVex(mode)) decodeVex(u, opcode == 0xc5, mode);
+  else decodeOpcode(u, map | opcode, mode);
   if (overrun) {
     if (available < MAX_LENGTH) return 0;
     becomeRaise(u, VECTOR_GP);
@@ -153,29 +192,67 @@ function becomeRaise(u: usize, vector: u32): void {
   endsBlock = true;
 }
 
+/** The opcode after 0F, with the number of its map above it. */
+function takeEscaped(): u32 {
+  const opcode = take8();
+  if (opcode == 0x38) return 0x200 | take8();
+  return opcode == 0x3a ? 0x300 | take8() : 0x100 | opcode;
+}
+
+/** Whether C4 and C5 are VEX prefixes: elsewhere LES and LDS need a memory operand, and VEX there looks like none. */
+function isVex(mode: u32): bool {
+  if (code64) return true;
+  return (mode & MODE_PROTECTED) != 0 && next < end && load<u8>(next) >= 0xc0;
+}
+
+/** What stands behind a VEX prefix (SDM volume 2, section 2.3.5): prefix, map and the bits of REX are in it. */
+function decodeVex(u: usize, short: bool, mode: u32): void {
+  const other = mandatory != 0 || rex != 0 || (prefixes & UOP_TRAIT_LOCK) != 0;
+  const first = take8();
+  const last = short ? first : take8();
+  rex = 0x40 | (short ? ((first >> 5) ^ 4) & REX_R : (first >> 5) ^ 7);
+  if (!short && (last & 0x80) != 0) rex |= REX_W;
+  if (!code64) rex = 0x40;
+  operandSize = (rex & REX_W) != 0 ? 8 : 4;
+  // The numbers of the two prefixes are those of `mandatory`.
+  mandatory = last & 3;
+  vexRegister = ((last >> 3) & 15) ^ 15;
+  if (!code64) vexRegister &= 7;
+  const map = short ? 1 : first & 31;
+  if (other || map == 0 || map > 3 || (last & 4) != 0) {
+    if (!overrun) becomeRaise(u, VECTOR_UD);
+    return;
+  }
+  decodeOpcode(u, OPCODES_VEX | (map << 8) | take8(), mode);
+}
+
 /** Takes prefixes and the first opcode byte. Of several of one group the last counts. */
 function takePrefixes(mode: u32): u32 {
-  const wide = (mode & MODE_CODE32) != 0;
+  const wide = (mode & (MODE_CODE32 | MODE_CODE64)) != 0;
   segment = NO_SEGMENT;
+  rex = 0;
+  vexRegister = 0;
   prefixes = 0;
   mandatory = 0;
   operandSize = wide ? 4 : 2;
-  addressSize = wide ? 4 : 2;
+  addressSize = code64 ? 8 : wide ? 4 : 2;
   let operand66 = false;
   while (!overrun) {
     const byte = take8();
+    // REX counts only right before the opcode.
+    const nearest = rex;
+    rex = 0;
+    if (code64 && (byte & 0xf0) == 0x40) {
+      rex = byte;
+      continue;
+    }
     switch (byte) {
+      // ES, CS, SS, DS; in 64-bit mode they mean nothing.
       case 0x26:
-        segment = 0;
-        continue;
       case 0x2e:
-        segment = 1;
-        continue;
       case 0x36:
-        segment = 2;
-        continue;
       case 0x3e:
-        segment = 3;
+        if (!code64) segment = (byte >> 3) & 3;
         continue;
       case 0x64:
         segment = 4;
@@ -188,7 +265,7 @@ function takePrefixes(mode: u32): u32 {
         operandSize = wide ? 2 : 4;
         continue;
       case 0x67:
-        addressSize = wide ? 2 : 4;
+        addressSize = wide && !code64 ? 2 : 4;
         continue;
       case 0xf0:
         prefixes |= UOP_TRAIT_LOCK;
@@ -202,15 +279,22 @@ function takePrefixes(mode: u32): u32 {
         mandatory = 2;
         continue;
     }
+    rex = nearest;
+    if ((rex & REX_W) != 0) operandSize = 8;
     if (mandatory == 0 && operand66) mandatory = 1;
     return byte;
   }
   return 0;
 }
 
-/** Decodes everything after the prefixes; `opcode` has bit 8 set in the two-byte map. */
+/**
+ * Decodes everything after the prefixes; bits 9:8 of `opcode` are its map (one byte, 0F, 0F 38, 0F 3A), bits above them
+ * which tables (64-bit mode, behind VEX).
+ */
 function decodeOpcode(u: usize, opcode: u32, mode: u32): void {
-  let entry: u32 = load<u16>(OPCODES + (opcode << 1));
+  // 90 is NOP, but XCHG with R8.
+  const isExchange = opcode == (OPCODES_64 | 0x90) && (rex & REX_B) != 0 && mandatory != 2;
+  let entry: u32 = load<u16>(OPCODES + ((isExchange ? opcode + 1 : opcode) << 1));
   if ((entry & ENTRY_KIND) == ENTRY_MANDATORY) {
     entry = load<u16>(SUBTABLES + (((entry & ENTRY_INDEX) + mandatory) << 1));
   }
@@ -223,13 +307,26 @@ function decodeOpcode(u: usize, opcode: u32, mode: u32): void {
     decodeRow(u, ROWS + entry * ROW_BYTES, opcode, modrm, mode);
     return;
   }
+  if ((entry & ENTRY_KIND) == ENTRY_FORM) return decodeForm(u, entry & ENTRY_INDEX, opcode, mode);
   const row = ROWS + entry * ROW_BYTES;
-  if ((<u32>load<u16>(row, ROW_FLAGS_16) & ROW_FLAG_MODRM) != 0) modrm = take8();
+  if ((load<u32>(row, ROW_FLAGS_32) & ROW_FLAG_MODRM) != 0) modrm = take8();
   decodeRow(u, row, opcode, modrm, mode);
 }
 
+/** Memory operands by ModRM.reg, registers by the whole byte. */
+function decodeForm(u: usize, index: u32, opcode: u32, mode: u32): void {
+  const modrm = take8();
+  const at = modrm >= 0xc0 ? modrm - 0xc0 + 8 : (modrm >> 3) & 7;
+  const entry: u32 = load<u16>(SUBTABLES + ((index + at) << 1));
+  if (entry == 0 || overrun) return becomeRaise(u, VECTOR_UD);
+  decodeRow(u, ROWS + entry * ROW_BYTES, opcode, modrm, mode);
+  // The x87 opcode register, from which its instructions also tell what they are.
+  if ((opcode & 0x300) == 0) store<u16>(u, <u16>(((opcode & 7) << 8) | modrm), UOP_SELECTOR_16);
+}
+
 function decodeRow(u: usize, row: usize, opcode: u32, modrm: u32, mode: u32): void {
-  const flags: u32 = load<u16>(row, ROW_FLAGS_16);
+  const flags: u32 = load<u32>(row, ROW_FLAGS_32);
+  if (code64) widen(flags);
   const size = rowSize(load<u8>(row, ROW_SIZE_RULE_8));
   const hasModrm = (flags & ROW_FLAG_MODRM) != 0;
   const immediate: u32 = load<u8>(row, ROW_IMMEDIATE_8);
@@ -239,14 +336,17 @@ function decodeRow(u: usize, row: usize, opcode: u32, modrm: u32, mode: u32): vo
   store<u8>(u, <u8>addressSize, UOP_ADDRESS_SIZE_8);
   store<u8>(u, <u8>REG_ZERO, UOP_BASE_8);
   store<u8>(u, <u8>REG_ZERO, UOP_INDEX_8);
-  store<u16>(u, load<u8>(row, ROW_SELECTOR_8), UOP_SELECTOR_16);
+  store<u16>(u, (flags & ROW_FLAG_VVVV) != 0 ? <u16>(vexRegister << 3) : load<u8>(row, ROW_SELECTOR_8), UOP_SELECTOR_16);
   store<u8>(u, load<u8>(row, ROW_REG_8), UOP_REG_8);
   setSegment(u, SEG_DS, mode);
   if (hasModrm) decodeRegister(u, flags, (modrm >> 3) & 7);
   if (memory) decodeMemory(u, modrm, mode);
-  else if (hasModrm) store<u8>(u, registerOffset(modrm & 7, (flags & ROW_FLAG_RM_BYTE) != 0), UOP_RM_8);
+  else if (hasModrm) {
+    const number = (flags & ROW_FLAG_RM_LOW) != 0 ? modrm & 7 : (modrm & 7) | ((rex & REX_B) << 3);
+    store<u8>(u, registerOffset(number, (flags & ROW_FLAG_RM_BYTE) != 0), UOP_RM_8);
+  }
   if ((flags & ROW_FLAG_OPCODE_REGISTER) != 0) {
-    const offset = registerOffset(opcode & 7, (flags & ROW_FLAG_REG_BYTE) != 0);
+    const offset = registerOffset((opcode & 7) | ((rex & REX_B) << 3), (flags & ROW_FLAG_REG_BYTE) != 0);
     store<u8>(u, offset, UOP_RM_8);
     store<u8>(u, (flags & ROW_FLAG_REG_ZERO) != 0 ? 0 : offset, UOP_REG_8);
   }
@@ -257,14 +357,21 @@ function decodeRow(u: usize, row: usize, opcode: u32, modrm: u32, mode: u32): vo
   if (isUndefined(flags, memory, hasModrm, mode)) return becomeRaise(u, VECTOR_UD);
   if ((flags & ROW_FLAG_SWAP) != 0 && !memory) swapRegisters(u);
   let traits = prefixes;
+  if ((rex & REX_W) != 0) traits |= UOP_TRAIT_WIDE;
   if (memory) traits |= UOP_TRAIT_MEMORY;
   if (immediate != ROW_IMMEDIATE_NONE && immediate != ROW_IMMEDIATE_OFFSET) traits |= UOP_TRAIT_IMMEDIATE;
   if ((flags & ROW_FLAG_PRIVILEGED) != 0) traits |= UOP_TRAIT_PRIVILEGED;
   store<u8>(u, <u8>traits, UOP_TRAITS_8);
   endsBlock = (flags & ROW_FLAG_END) != 0;
   const flatStack = (mode & (MODE_FLAT | MODE_STACK32)) == (MODE_FLAT | MODE_STACK32);
-  const kind: u32 = memory ? 1 : flatStack ? 2 : 0;
-  store<u16>(u, load<u16>(row + ROW_OPS + (ctz(size) * 3 + kind) * 2), UOP_OP_16);
+  let kind: u32 = memory ? ROW_KIND_MEMORY : code64 ? ROW_KIND_WIDE : flatStack ? ROW_KIND_STACK : 0;
+  if (immediate == ROW_IMMEDIATE_OFFSET && addressSize == 8) kind = ROW_KIND_OFFSET;
+  store<u16>(u, load<u16>(row + ROW_OPS + (ctz(size) * ROW_KINDS + kind) * 2), UOP_OP_16);
+}
+
+/** Operand sizes that are 64 bits by default, or always. */
+function widen(flags: u32): void {
+  if ((flags & ROW_FLAG_FORCE64) != 0 || ((flags & ROW_FLAG_DEFAULT64) != 0 && operandSize == 4)) operandSize = 8;
 }
 
 /** Operand size in bytes by a row's rule. */
@@ -291,6 +398,7 @@ function rowSize(rule: u32): u32 {
 function isUndefined(flags: u32, memory: bool, hasModrm: bool, mode: u32): bool {
   if ((flags & ROW_FLAG_MEMORY_ONLY) != 0 && !memory) return true;
   if ((flags & ROW_FLAG_PROTECTED) != 0 && (mode & MODE_PROTECTED) == 0) return true;
+  if (vexRegister != 0 && (flags & ROW_FLAG_VVVV) == 0) return true;
   if ((prefixes & UOP_TRAIT_LOCK) == 0) return false;
   return (flags & ROW_FLAG_LOCK) == 0 || !memory || !hasModrm;
 }
@@ -301,13 +409,14 @@ function swapRegisters(u: usize): void {
   store<u8>(u, register, UOP_RM_8);
 }
 
-/** The offset from REGS of general register `number`: 4 to 7 as bytes are AH, CH, DH, BH. */
+/** The offset from REGS of general register `number`: 4 to 7 as bytes are AH, CH, DH, BH, unless there is a REX. */
 function registerOffset(number: u32, byte: bool): u8 {
-  return <u8>(byte && number >= 4 ? ((number - 4) << 3) + 1 : number << 3);
+  return <u8>(byte && rex == 0 && number >= 4 ? ((number - 4) << 3) + 1 : number << 3);
 }
 
 function decodeRegister(u: usize, flags: u32, number: u32): void {
   const plain = (flags & ROW_FLAG_REG_PLAIN) != 0;
+  if ((flags & ROW_FLAG_REG_LOW) == 0) number |= (rex & REX_R) << 1;
   const offset = plain ? <u8>number : registerOffset(number, (flags & ROW_FLAG_REG_BYTE) != 0);
   store<u8>(u, offset, UOP_REG_8);
 }
@@ -315,6 +424,8 @@ function decodeRegister(u: usize, flags: u32, number: u32): void {
 /** The segment of the memory operand, unless a prefix has named another. */
 function setSegment(u: usize, byDefault: u32, mode: u32): void {
   const used = segment == NO_SEGMENT ? byDefault : segment;
+  // In 64-bit mode FS and GS alone have a base.
+  if (code64) return store<u8>(u, <u8>(addressSize == 8 && used <= SEG_DS ? SEGMENT_FLAT : used), UOP_SEGMENT_8);
   // ES, SS and DS; the two bits above tell FS and GS, and CS is odd and not 3.
   const flat = (mode & MODE_FLAT) != 0 && addressSize == 4 && (used == 0 || used == SEG_SS || used == SEG_DS);
   store<u8>(u, <u8>(flat ? SEGMENT_FLAT : used), UOP_SEGMENT_8);
@@ -345,9 +456,10 @@ function decodeMemory16(u: usize, modrm: u32, mode: u32): void {
 
 function decodeMemory32(u: usize, modrm: u32, mode: u32): void {
   let base = modrm & 7;
-  if (base == 4) {
+  const hasSib = base == 4;
+  if (hasSib) {
     const sib = take8();
-    const index = (sib >> 3) & 7;
+    const index = ((sib >> 3) & 7) | ((rex & REX_X) << 2);
     base = sib & 7;
     if (index != 4) {
       store<u8>(u, <u8>(index << 3), UOP_INDEX_8);
@@ -355,8 +467,11 @@ function decodeMemory32(u: usize, modrm: u32, mode: u32): void {
     }
   }
   const absolute = base == 5 && modrm < 0x40;
-  if (!absolute) store<u8>(u, <u8>(base << 3), UOP_BASE_8);
-  setSegment(u, !absolute && (base == 4 || base == 5) ? SEG_SS : SEG_DS, mode);
+  const extended = base | ((rex & REX_B) << 3);
+  if (!absolute) store<u8>(u, <u8>(extended << 3), UOP_BASE_8);
+  isRelative = code64 && absolute && !hasSib;
+  if (isRelative) store<u8>(u, <u8>RIP_RELATIVE, UOP_BASE_8);
+  setSegment(u, !absolute && (extended == 4 || extended == 5) ? SEG_SS : SEG_DS, mode);
   let displacement: i32 = 0;
   if (modrm >> 6 == 1) displacement = <i8>take8();
   else if (modrm >> 6 == 2 || absolute) displacement = <i32>take32();
@@ -378,8 +493,13 @@ function decodeImmediate(u: usize, rule: u32): void {
     case ROW_IMMEDIATE_WORD:
       value = take16();
       break;
-    case ROW_IMMEDIATE_OPERAND_TO_32:
     case ROW_IMMEDIATE_OPERAND:
+      if (operandSize == 8) {
+        value = take64();
+        break;
+      }
+    // fall through
+    case ROW_IMMEDIATE_OPERAND_TO_32:
       value = operandSize == 2 ? <i64>(<i16>take16()) : <i64>(<i32>take32());
       break;
     case ROW_IMMEDIATE_FAR:
@@ -391,6 +511,10 @@ function decodeImmediate(u: usize, rule: u32): void {
       store<u16>(u, <u16>take8(), UOP_SELECTOR_16);
       break;
     case ROW_IMMEDIATE_OFFSET:
+      if (addressSize == 8) {
+        value = take64();
+        break;
+      }
       store<u32>(u, addressSize == 2 ? take16() : take32(), UOP_DISPLACEMENT_32);
       return;
   }

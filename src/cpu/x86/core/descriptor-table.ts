@@ -7,8 +7,8 @@ import {
   STATE_IDTR_BASE,
   STATE_IDTR_LIMIT_32,
 } from './generated/layout';
-import { probeWrite, read16, read32, write16, write32 } from './access';
-import { operand16, storeSelectorLike } from './control';
+import { probeWrite, read16, readSized, write16, writeSized } from './access';
+import { isPrevented, operand16, storeSelectorLike } from './control';
 import {
   dplOf,
   isConforming,
@@ -16,10 +16,12 @@ import {
   isNull,
   isPresent,
   isReadable,
+  isUpperValid,
   isWritableData,
   limitOf,
   markBusy,
   readDescriptor,
+  readUpper,
   setFromDescriptor,
   TYPE_BUSY,
   TYPE_LDT,
@@ -30,28 +32,34 @@ import {
 import { fault, raiseError, VECTOR_GP, VECTOR_NP } from './fault';
 import { setZero } from './flags';
 import { operandLinear, setNullSegment } from './segment';
-import { cpl, reg16, segmentSelector, setReg16, setRegister } from './state';
+import { wrapLinear } from './paging';
+import { isCode64, isLong } from './privilege';
+import { cpl, isCanonical, reg16, segmentBase, segmentSelector, setReg16, setRegister, setSegmentBase } from './state';
 import { isMemory, uopReg, uopRm, uopSize } from './uop';
 
-/** All 32 bits of the base, whatever the operand size. */
+/** All 32 bits of the base, whatever the operand size; in 64-bit mode all 64. */
 function storeTable(u: usize, base: u64, limit: u32): void {
-  const at = operandLinear(u, 6, true);
+  if (isPrevented()) return;
+  const size: u32 = isCode64() ? 8 : 4;
+  const at = operandLinear(u, size + 2, true);
   if (fault) return;
-  probeWrite(at, 6);
+  probeWrite(at, size + 2);
   if (fault) return;
   write16(at, limit);
-  write32((at + 2) & 0xffff_ffff, <u32>base);
+  writeSized(wrapLinear(at + 2), size, base);
 }
 
 /** With a 16-bit operand the base has 24 bits. */
 function loadTable(u: usize, baseField: usize, limitField: usize): void {
-  const at = operandLinear(u, 6, false);
+  const size: u32 = isCode64() ? 8 : 4;
+  const at = operandLinear(u, size + 2, false);
   if (fault) return;
   const limit = read16(at);
   if (fault) return;
-  const base = read32((at + 2) & 0xffff_ffff);
+  const base = readSized(wrapLinear(at + 2), size);
   if (fault) return;
-  store<u64>(baseField, uopSize(u) == 2 ? base & 0xff_ffff : base);
+  if (!isCanonical(base)) return raiseError(VECTOR_GP, 0);
+  store<u64>(baseField, size == 4 && uopSize(u) == 2 ? base & 0xff_ffff : base);
   store<u32>(limitField, limit);
 }
 
@@ -72,11 +80,23 @@ export function lidt(u: usize): void {
 }
 
 export function sldt(u: usize): void {
-  storeSelectorLike(u, segmentSelector(SEG_LDTR));
+  if (!isPrevented()) storeSelectorLike(u, segmentSelector(SEG_LDTR));
 }
 
 export function str(u: usize): void {
-  storeSelectorLike(u, segmentSelector(SEG_TR));
+  if (!isPrevented()) storeSelectorLike(u, segmentSelector(SEG_TR));
+}
+
+/** Bits 63:32 of the base of a long mode's LDT or TSS. May fault. */
+function readUpperBase(selector: u32): u64 {
+  const upper = readUpper(selector);
+  if (!fault && (!isUpperValid(upper) || !isCanonical(upper << 32))) raiseError(VECTOR_GP, selector & 0xfffc);
+  return upper << 32;
+}
+
+function setSystemSegment(segment: u32, selector: u32, descriptor: u64, upper: u64): void {
+  setFromDescriptor(segment, selector, descriptor);
+  setSegmentBase(segment, segmentBase(segment) | upper);
 }
 
 export function lldt(u: usize): void {
@@ -88,7 +108,8 @@ export function lldt(u: usize): void {
   if (fault) return;
   if (typeOf(descriptor) != TYPE_LDT) return raiseError(VECTOR_GP, error);
   if (!isPresent(descriptor)) return raiseError(VECTOR_NP, error);
-  setFromDescriptor(SEG_LDTR, selector, descriptor);
+  const upper = isLong() ? readUpperBase(selector) : 0;
+  if (!fault) setSystemSegment(SEG_LDTR, selector, descriptor, upper);
 }
 
 export function ltr(u: usize): void {
@@ -99,10 +120,12 @@ export function ltr(u: usize): void {
   const descriptor = isLocal(selector) ? 0 : readDescriptor(selector);
   if (fault) return;
   const type = typeOf(descriptor);
-  if (type != TYPE_TSS16 && type != TYPE_TSS32) return raiseError(VECTOR_GP, error);
+  if ((type != TYPE_TSS16 || isLong()) && type != TYPE_TSS32) return raiseError(VECTOR_GP, error);
   if (!isPresent(descriptor)) return raiseError(VECTOR_NP, error);
+  const upper = isLong() ? readUpperBase(selector) : 0;
+  if (fault) return;
   markBusy(selector, true);
-  if (!fault) setFromDescriptor(SEG_TR, selector, descriptor | ((<u64>TYPE_BUSY) << 40));
+  if (!fault) setSystemSegment(SEG_TR, selector, descriptor | ((<u64>TYPE_BUSY) << 40), upper);
 }
 
 /** Whether the selector's privileges let this code see the descriptor; conforming code is for everyone. */
@@ -119,10 +142,12 @@ function askedDescriptor(selector: u32): u64 {
 /** One bit for each system type: LAR knows segments, gates of CALL and tasks, LSL segments alone. */
 const LAR_TYPES: u32 = 0x1a3e;
 const LSL_TYPES: u32 = 0x0a0e;
+/** In long mode there is nothing of 16 bits but the LDT, and there are no tasks. */
+const LONG_TYPES: u32 = 0x1a04;
 
 function isAmong(descriptor: u64, types: u32): bool {
   const type = typeOf(descriptor);
-  return type >= 16 || ((types >> type) & 1) != 0;
+  return type >= 16 || (((isLong() ? types & LONG_TYPES : types) >> type) & 1) != 0;
 }
 
 /** LAR: bits 23:20 and 15:8 of the second word; 19:16 are undefined by the manual and 0 here. */

@@ -1,7 +1,6 @@
 /**
  * Segment descriptors and gates in the GDT and LDT (SDM volume 3, sections 3.4.5, 3.5, 5.8.3). A descriptor is held as
- * the u64 that is in memory. 16-byte system descriptors of long mode will have their second half read where they are
- * used.
+ * the u64 that is in memory; of the 16-byte system descriptors of long mode `readUpper` reads the second half.
  */
 import { SEG_LDTR, STATE_GDTR_BASE, STATE_GDTR_LIMIT_32 } from './generated/layout';
 import { systemRead, systemWrite } from './access';
@@ -20,6 +19,8 @@ export const ATTRIBUTE_CODE: u32 = 0x8;
 /** Code or data, not system. */
 export const ATTRIBUTE_S: u32 = 0x10;
 export const ATTRIBUTE_P: u32 = 0x80;
+/** 64-bit code. */
+export const ATTRIBUTE_L: u32 = 0x2000;
 /** Default size: of code the operand size, of a stack the pointer, of expand-down data the upper bound. */
 export const ATTRIBUTE_B: u32 = 0x4000;
 export const ATTRIBUTE_G: u32 = 0x8000;
@@ -114,6 +115,33 @@ export function baseOf(descriptor: u64): u64 {
 export function limitOf(descriptor: u64): u32 {
   const limit = (<u32>descriptor & 0xffff) | (<u32>(descriptor >> 32) & 0xf_0000);
   return (attributesOf(descriptor) & ATTRIBUTE_G) != 0 ? (limit << 12) | 0xfff : limit;
+}
+
+/**
+ * The second half of a 16-byte system descriptor: bits 63:32 of a base or an offset, above them zeroes. All-ones, which
+ * none of these is, when its table ends before. May fault.
+ */
+export function readUpper(selector: u32): u64 {
+  const address = descriptorAddress(selector);
+  const last = <u64>(selector & 0xfff8) + 15;
+  const limit: u64 = isLocal(selector) ? segmentLimit(SEG_LDTR) : load<u32>(STATE_GDTR_LIMIT_32);
+  return address == <u64>-1 || last > limit ? <u64>-1 : systemRead(address + 8, 8);
+}
+
+/** Whether the type field of a second half is the zero that it has to be. */
+export function isUpperValid(upper: u64): bool {
+  return ((upper >> 40) & 31) == 0;
+}
+
+/** Whether code with this descriptor is 64-bit code; in long mode only. */
+export function is64BitCode(descriptor: u64): bool {
+  return (attributesOf(descriptor) & ATTRIBUTE_L) != 0;
+}
+
+/** L and D together are reserved. */
+export function isWidthValid(descriptor: u64): bool {
+  const both = ATTRIBUTE_L | ATTRIBUTE_B;
+  return (attributesOf(descriptor) & both) != both;
 }
 
 /** Parts of a gate. */

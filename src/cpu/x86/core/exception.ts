@@ -29,11 +29,13 @@ import {
   gateOffset,
   gateSelector,
   is32BitSystem,
+  is64BitCode,
   isCode,
   isConforming,
   isLocal,
   isNull,
   isPresent,
+  isWidthValid,
   limitOf,
   markAccessed,
   readDescriptor,
@@ -62,15 +64,25 @@ import {
   VECTOR_TS,
 } from './fault';
 import { AC, IF, materialize, NT, RF, setSystemFlag, TF, VM } from './flags';
-import { isReal, isV86 } from './privilege';
-import { loadRealSegment, setCode, setNullSegment, updateMode } from './segment';
-import { commitFrame, frameHasRoom, framePush, openFrame, openFrameAt } from './stack-frame';
-import { cpl, reg32, rip, segmentLimit, segmentSelector, setRip } from './state';
+import { isLong, isReal, isV86 } from './privilege';
+import { loadRealSegment, setCode, setNullSegment, setNullStack, updateMode } from './segment';
+import {
+  alignFrame,
+  commitFrame,
+  frameHasRoom,
+  framePush,
+  openFrame,
+  openFrameAt,
+  openWideFrame,
+  widenFrame,
+} from './stack-frame';
+import { cpl, isCanonical, reg32, reg64, rip, segmentLimit, segmentSelector, setRip } from './state';
 import {
   innerPointer,
   innerSelector,
   raiseTaskTrap,
   readInnerStack,
+  readWideStack,
   resumeNewTask,
   SWITCH_CALL,
   switchTask,
@@ -160,6 +172,7 @@ function enter(vector: u32, kind: u32, hasError: bool, error: u32): void {
   const image = flagsImage(vector, kind);
   if (vector == VECTOR_DB && kind == INTERRUPT_EXCEPTION) noteDebug();
   if (isReal()) enterReal(vector, image);
+  else if (isLong()) enterLong(vector, kind, image, hasError, error);
   else enterProtected(vector, kind, image, hasError, error);
   if (fault) return;
   store<u32>(STATE_HALTED_32, 0);
@@ -316,5 +329,78 @@ function arrive(gate: u64, code: u64, level: u32): void {
   setCode(gateSelector(gate), code, level);
   commitFrame();
   setRip(gateOffset(gate));
+  updateMode();
+}
+
+/** Long mode (SDM volume 3, section 6.14): gates of 16 bytes, 64-bit handlers, a stack that is always switched to 64 bits. */
+function enterLong(vector: u32, kind: u32, image: u32, hasError: bool, error: u32): void {
+  const entry = vector << 4;
+  const gateError = (vector << 3) | 2 | ext;
+  if (entry + 15 > load<u32>(STATE_IDTR_LIMIT_32)) return raiseError(VECTOR_GP, gateError);
+  const gate = systemRead(load<u64>(STATE_IDTR_BASE) + entry, 8);
+  if (fault) return;
+  const upper = systemRead(load<u64>(STATE_IDTR_BASE) + entry + 8, 8);
+  if (fault) return;
+  const type = typeOf(gate);
+  if (type != TYPE_INTERRUPT_GATE32 && type != TYPE_TRAP_GATE32) return raiseError(VECTOR_GP, gateError);
+  if (isSoftware(kind) && dplOf(gate) < cpl()) return raiseError(VECTOR_GP, gateError);
+  if (!isPresent(gate)) return raiseError(VECTOR_NP, gateError);
+  const code = handlerCode(gate);
+  if (fault) return;
+  enterWideGate(gate, code, <u64>gateOffset(gate) | (upper << 32), image, hasError, error);
+}
+
+/** The code segment of a 64-bit gate, all checks made; 0 with a fault raised. */
+function handlerCode(gate: u64): u64 {
+  const selector = gateSelector(gate);
+  if (isNull(selector)) {
+    raiseError(VECTOR_GP, ext);
+    return 0;
+  }
+  const selectorError = (selector & 0xfffc) | ext;
+  const code = readDescriptor(selector);
+  if (fault) return 0;
+  const wide = is64BitCode(code) && isWidthValid(code);
+  if (!isCode(code) || dplOf(code) > cpl() || !wide) raiseError(VECTOR_GP, selectorError);
+  else if (!isPresent(code)) raiseError(VECTOR_NP, selectorError);
+  return code;
+}
+
+/** The interrupt stack table's number in a 64-bit gate; 0 is none. */
+function gateStack(gate: u64): u32 {
+  return <u32>(gate >> 32) & 7;
+}
+
+const TSS64_STACKS: u32 = 4;
+const TSS64_INTERRUPT_STACKS: u32 = 0x1c;
+
+function enterWideGate(gate: u64, code: u64, offset: u64, image: u32, hasError: bool, error: u32): void {
+  const inner = !isConforming(code) && dplOf(code) < cpl();
+  const level = inner ? dplOf(code) : cpl();
+  const table = gateStack(gate);
+  if (table != 0 || inner) {
+    const stack = readWideStack(table != 0 ? TSS64_INTERRUPT_STACKS + 8 * table : TSS64_STACKS + 8 * level, ext);
+    if (fault) return;
+    openWideFrame(stack, level);
+  } else {
+    openFrame();
+    widenFrame();
+  }
+  alignFrame();
+  if (!frameHasRoom(hasError ? 6 : 5, 8)) return raiseError(VECTOR_SS, ext);
+  if (!isCanonical(offset)) return raiseError(VECTOR_GP, ext);
+  framePush(8, segmentSelector(SEG_SS));
+  framePush(8, reg64(REG_RSP));
+  framePush(8, image);
+  framePush(8, segmentSelector(SEG_CS));
+  framePush(8, rip());
+  if (hasError) framePush(8, error);
+  if (!fault) markAccessed(gateSelector(gate), code);
+  if (fault) return;
+  if (inner) setNullStack(level);
+  setSystemFlag((typeOf(gate) & 1) == 0 ? TF | NT | RF | VM | IF : TF | NT | RF | VM, false);
+  setCode(gateSelector(gate), code, level);
+  commitFrame();
+  setRip(offset);
   updateMode();
 }

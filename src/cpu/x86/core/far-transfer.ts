@@ -3,6 +3,7 @@
  * section 5.8). Everything is checked and every memory access made before the first register changes.
  */
 import {
+  REG_R11,
   REG_RCX,
   REG_RDX,
   REG_RSP,
@@ -13,6 +14,7 @@ import {
   SEG_GS,
   SEG_SS,
   SEG_TR,
+  STATE_EFER,
   STATE_NMI_BLOCKED_32,
 } from './generated/layout';
 import { readSized, systemRead16 } from './access';
@@ -22,15 +24,19 @@ import {
   gateParameters,
   gateSelector,
   is32BitSystem,
+  is64BitCode,
   isCode,
   isConforming,
   isLocal,
   isNull,
   isPresent,
+  isUpperValid,
+  isWidthValid,
   isWritableData,
   limitOf,
   markAccessed,
   readDescriptor,
+  readUpper,
   setFromDescriptor,
   TYPE_BUSY,
   TYPE_CALL_GATE16,
@@ -44,6 +50,7 @@ import { changeable, replaceFlags } from './eflags';
 import { INTERRUPT_ICEBP, INTERRUPT_SOFTWARE, INTERRUPT_SOFTWARE_EXCEPTION, softwareInterrupt } from './exception';
 import {
   fault,
+  raise,
   raiseError,
   VECTOR_BP,
   VECTOR_DB,
@@ -52,11 +59,21 @@ import {
   VECTOR_OF,
   VECTOR_SS,
   VECTOR_TS,
+  VECTOR_UD,
 } from './fault';
 import { IF, IOPL, materialize, NT, overflowFlag, RF, setFlags, setSystemFlag, systemFlag, VM } from './flags';
-import { MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP } from './msr-storage';
-import { isProtected, isReal, isV86, isV86Restricted } from './privilege';
-import { dropInnerSegments, loadRealSegment, operandPart, setCode, setCpl, updateMode } from './segment';
+import { EFER_SCE } from './control-bits';
+import {
+  MSR_FMASK,
+  MSR_KERNEL_GS_BASE,
+  MSR_LSTAR,
+  MSR_STAR,
+  MSR_SYSENTER_CS,
+  MSR_SYSENTER_EIP,
+  MSR_SYSENTER_ESP,
+} from './msr-storage';
+import { isCode64, isLong, isProtected, isReal, isV86Restricted } from './privilege';
+import { dropInnerSegments, loadRealSegment, operandPart, setCode, setCpl, setNullStack, updateMode } from './segment';
 import {
   commitFrame,
   frameHasRoom,
@@ -67,17 +84,23 @@ import {
   frameSkip,
   openFrame,
   openFrameAt,
+  openWideFrame,
+  widenFrame,
 } from './stack-frame';
 import {
   cpl,
+  isCanonical,
   reg32,
+  reg64,
   rip,
   segmentBase,
   segmentLimit,
   segmentSelector,
   setReg32,
+  setReg64,
   setRip,
   setSegment,
+  setSegmentBase,
   truncate,
 } from './state';
 import {
@@ -85,6 +108,7 @@ import {
   innerSelector,
   raiseTaskTrap,
   readInnerStack,
+  readWideStack,
   SWITCH_CALL,
   SWITCH_JUMP,
   SWITCH_RETURN,
@@ -95,20 +119,20 @@ import { SUPPORTED_FLAGS } from './eflags';
 
 /** The far pointer of the instruction. */
 let targetSelector: u32 = 0;
-let targetOffset: u32 = 0;
+let targetOffset: u64 = 0;
 
 function readTarget(u: usize): void {
   const size = uopSize(u);
   if (!isMemory(u)) {
     targetSelector = uopSelector(u);
-    targetOffset = <u32>truncate(uopImmediate(u), size);
+    targetOffset = truncate(uopImmediate(u), size);
     return;
   }
   const first = operandPart(u, 0, size, false);
   if (fault) return;
   const second = operandPart(u, size, 2, false);
   if (fault) return;
-  targetOffset = <u32>readSized(first, size);
+  targetOffset = readSized(first, size);
   if (!fault) targetSelector = <u32>readSized(second, 2);
 }
 
@@ -122,7 +146,7 @@ export function jmpf(u: usize): void {
   if (fault) return;
   if (isProtected()) jumpProtected();
   else if (targetOffset > segmentLimit(SEG_CS)) raiseError(VECTOR_GP, 0);
-  else enterReal(targetSelector, targetOffset);
+  else enterReal(targetSelector, <u32>targetOffset);
 }
 
 function enterReal(selector: u32, offset: u32): void {
@@ -146,17 +170,17 @@ function callReal(size: u32): void {
   pushReturn(size);
   if (fault) return;
   commitFrame();
-  enterReal(targetSelector, targetOffset);
+  enterReal(targetSelector, <u32>targetOffset);
 }
 
 function pushReturn(size: u32): void {
   framePush(size, segmentSelector(SEG_CS));
-  framePush(size, <u32>rip());
+  framePush(size, rip());
 }
 
 /** Whether a code segment may be reached directly from CPL by a jump or call. */
 function isDirectTarget(code: u64, selector: u32): bool {
-  if (!isCode(code)) return false;
+  if (!isCode(code) || (isLong() && !isWidthValid(code))) return false;
   if (isConforming(code)) return dplOf(code) <= cpl();
   return (selector & 3) <= cpl() && dplOf(code) == cpl();
 }
@@ -183,16 +207,21 @@ function jumpProtected(): void {
   else if (!transferBySystem(selector, descriptor, SWITCH_JUMP)) generalProtection(selector);
 }
 
+/** Whether an offset is none of this code segment: beyond its limit, or in 64-bit code not canonical. */
+function isOutside(code: u64, offset: u64): bool {
+  return isLong() && is64BitCode(code) ? !isCanonical(offset) : offset > <u64>limitOf(code);
+}
+
 function jumpDirect(selector: u32, code: u64): void {
   if (!isDirectTarget(code, selector)) return generalProtection(selector);
   if (!isPresent(code)) return raiseError(VECTOR_NP, selector & 0xfffc);
-  if (targetOffset > limitOf(code)) return raiseError(VECTOR_GP, 0);
+  if (isOutside(code, targetOffset)) return raiseError(VECTOR_GP, 0);
   markAccessed(selector, code);
   if (!fault) arrive(selector, code, cpl(), targetOffset);
 }
 
 /** Nothing can fault any more. */
-function arrive(selector: u32, code: u64, level: u32, offset: u32): void {
+function arrive(selector: u32, code: u64, level: u32, offset: u64): void {
   setCode(selector, code, level);
   setRip(offset);
   updateMode();
@@ -201,6 +230,7 @@ function arrive(selector: u32, code: u64, level: u32, offset: u32): void {
 /** Through a gate or a TSS; false when `descriptor` is neither, which is nobody's fault yet. */
 function transferBySystem(selector: u32, descriptor: u64, cause: u32): bool {
   const type = typeOf(descriptor);
+  if (isLong()) return transferByWideGate(selector, descriptor, cause);
   if (!isCallGate(type) && type != TYPE_TASK_GATE && !isFreeTask(type)) return false;
   if (!mayUse(descriptor, selector)) return false;
   if (isFreeTask(type) && isLocal(selector)) return false;
@@ -210,6 +240,54 @@ function transferBySystem(selector: u32, descriptor: u64, cause: u32): bool {
   else if (cause == SWITCH_JUMP) jumpThroughGate(descriptor);
   else callThroughGate(descriptor);
   return true;
+}
+
+/** In long mode the only system descriptors that lead anywhere are 64-bit call gates. */
+function transferByWideGate(selector: u32, gate: u64, cause: u32): bool {
+  if (typeOf(gate) != TYPE_CALL_GATE32 || !mayUse(gate, selector)) return false;
+  const upper = readUpper(selector);
+  if (fault) return true;
+  if (!isUpperValid(upper)) return false;
+  if (!isPresent(gate)) {
+    raiseError(VECTOR_NP, selector & 0xfffc);
+    return true;
+  }
+  const code = gateTarget(gate, cause != SWITCH_JUMP);
+  if (fault) return true;
+  const offset = <u64>gateOffset(gate) | (upper << 32);
+  if (!is64BitCode(code) || !isWidthValid(code)) generalProtection(gateSelector(gate));
+  else if (!isCanonical(offset)) raiseError(VECTOR_GP, 0);
+  else if (cause != SWITCH_JUMP) callWide(gateSelector(gate), code, offset);
+  else {
+    markAccessed(gateSelector(gate), code);
+    if (!fault) arrive(gateSelector(gate), code, cpl(), offset);
+  }
+  return true;
+}
+
+/** A call through a 64-bit gate: slots of 8 bytes, and no parameters on an inner stack. */
+function callWide(selector: u32, code: u64, offset: u64): void {
+  const inner = !isConforming(code) && dplOf(code) < cpl();
+  const level = inner ? dplOf(code) : cpl();
+  if (inner) {
+    const stack = readWideStack(4 + 8 * level, 0);
+    if (fault) return;
+    openWideFrame(stack, level);
+  } else {
+    openFrame();
+    widenFrame();
+  }
+  if (!frameHasRoom(inner ? 4 : 2, 8)) return raiseError(VECTOR_SS, 0);
+  if (inner) {
+    framePush(8, segmentSelector(SEG_SS));
+    framePush(8, reg64(REG_RSP));
+  }
+  pushReturn(8);
+  if (!fault) markAccessed(selector, code);
+  if (fault) return;
+  if (inner) setNullStack(level);
+  arrive(selector, code, level, offset);
+  commitFrame();
 }
 
 function throughTaskGate(selector: u32, cause: u32): void {
@@ -268,10 +346,10 @@ function callDirect(selector: u32, code: u64, size: u32): void {
 }
 
 /** A call that stays on its stack. */
-function callSame(selector: u32, code: u64, offset: u32, size: u32): void {
+function callSame(selector: u32, code: u64, offset: u64, size: u32): void {
   openFrame();
   if (!frameHasRoom(2, size)) return raiseError(VECTOR_SS, 0);
-  if (offset > limitOf(code)) return raiseError(VECTOR_GP, 0);
+  if (isOutside(code, offset)) return raiseError(VECTOR_GP, 0);
   pushReturn(size);
   if (!fault) markAccessed(selector, code);
   if (fault) return;
@@ -292,7 +370,7 @@ const PARAMETERS: usize = memory.data(128, 4);
 function readParameters(count: u32, size: u32): void {
   openFrame();
   for (let index: u32 = 0; index < count; index++) {
-    store<u32>(PARAMETERS + ((<u32>index) << 2), framePeek(index * size, size));
+    store<u32>(PARAMETERS + ((<u32>index) << 2), <u32>framePeek(index * size, size));
   }
 }
 
@@ -327,9 +405,9 @@ export function retf(u: usize): void {
   const release = hasImmediate(u) ? <u32>uopImmediate(u) & 0xffff : 0;
   openFrame();
   const offset = framePop(size);
-  const selector = framePop(size) & 0xffff;
+  const selector = <u32>framePop(size) & 0xffff;
   if (fault) return;
-  if (!isProtected()) return returnReal(selector, offset, release);
+  if (!isProtected()) return returnReal(selector, <u32>offset, release);
   const code = returnTarget(selector);
   if (fault) return;
   if ((selector & 3) == cpl()) returnSame(selector, code, offset, release);
@@ -353,13 +431,13 @@ function returnTarget(selector: u32): u64 {
   if (fault) return 0;
   const level = selector & 3;
   const fits = isConforming(code) ? dplOf(code) <= level : dplOf(code) == level;
-  if (!isCode(code) || level < cpl() || !fits) generalProtection(selector);
+  if (!isCode(code) || level < cpl() || !fits || (isLong() && !isWidthValid(code))) generalProtection(selector);
   else if (!isPresent(code)) raiseError(VECTOR_NP, selector & 0xfffc);
   return code;
 }
 
-function returnSame(selector: u32, code: u64, offset: u32, release: u32): void {
-  if (offset > limitOf(code)) return raiseError(VECTOR_GP, 0);
+function returnSame(selector: u32, code: u64, offset: u64, release: u32): void {
+  if (isOutside(code, offset)) return raiseError(VECTOR_GP, 0);
   markAccessed(selector, code);
   if (fault) return;
   frameSkip(release);
@@ -371,25 +449,29 @@ function returnSame(selector: u32, code: u64, offset: u32, release: u32): void {
  * To an outer level: the stack pointer comes off the stack too, parameters are released on both stacks. The bits of
  * `flagMask` are taken from `image` (IRET).
  */
-function returnOuter(selector: u32, code: u64, offset: u32, release: u32, size: u32, image: u32, flagMask: u32): void {
+function returnOuter(selector: u32, code: u64, offset: u64, release: u32, size: u32, image: u32, flagMask: u32): void {
   if (!frameHolds(2, size, release)) return raiseError(VECTOR_SS, 0);
   frameSkip(release);
   const pointer = framePop(size);
-  const stackSelector = framePop(size) & 0xffff;
+  const stackSelector = <u32>framePop(size) & 0xffff;
   if (fault) return;
   const level = selector & 3;
-  const stack = outerStack(stackSelector, level);
+  const wide = isLong() && is64BitCode(code);
+  const none = wide && level != 3 && isNull(stackSelector) && (stackSelector & 3) == level;
+  const stack = none ? 0 : outerStack(stackSelector, level);
   if (fault) return;
-  if (offset > limitOf(code)) return raiseError(VECTOR_GP, 0);
+  if (isOutside(code, offset)) return raiseError(VECTOR_GP, 0);
   markAccessed(selector, code);
-  if (!fault) markAccessed(stackSelector, stack);
+  if (!fault && !none) markAccessed(stackSelector, stack);
   if (fault) return;
   if (flagMask != 0) replaceFlags(image, flagMask);
-  setFromDescriptor(SEG_SS, stackSelector, stack);
-  openFrameAt(stack, pointer, level);
+  if (none) setNullStack(stackSelector);
+  else setFromDescriptor(SEG_SS, stackSelector, stack);
+  if (wide) openWideFrame(pointer, level);
+  else openFrameAt(stack, pointer, level);
   frameSkip(release);
   commitFrame();
-  dropInnerSegments(level);
+  if (level > cpl()) dropInnerSegments(level);
   arrive(selector, code, level, offset);
 }
 
@@ -418,9 +500,9 @@ export function iret(u: usize): void {
 /** Real and virtual-8086 mode: in the latter IOPL stays. */
 function returnInterruptReal(size: u32): void {
   openFrame();
-  const offset = framePop(size);
-  const selector = framePop(size) & 0xffff;
-  const image = framePop(size);
+  const offset = <u32>framePop(size);
+  const selector = <u32>framePop(size) & 0xffff;
+  const image = <u32>framePop(size);
   if (fault) return;
   if (offset > segmentLimit(SEG_CS)) return raiseError(VECTOR_GP, 0);
   commitFrame();
@@ -429,19 +511,22 @@ function returnInterruptReal(size: u32): void {
 }
 
 function returnInterruptProtected(size: u32): void {
-  if (systemFlag(NT)) return returnTask();
+  if (systemFlag(NT)) return isLong() ? raiseError(VECTOR_GP, 0) : returnTask();
   openFrame();
   const offset = framePop(size);
-  const selector = framePop(size) & 0xffff;
-  const image = framePop(size);
+  const selector = <u32>framePop(size) & 0xffff;
+  const image = <u32>framePop(size);
   if (fault) return;
-  if (size == 4 && (image & VM) != 0 && cpl() == 0) return returnToV86(selector, offset, image);
+  if (size == 4 && (image & VM) != 0 && cpl() == 0 && !isLong()) return returnToV86(selector, <u32>offset, image);
   const code = returnTarget(selector);
   if (fault) return;
-  if ((selector & 3) != cpl()) return returnOuter(selector, code, offset, 0, size, image, changeable(size));
+  // 64-bit code finds a stack pointer in every frame.
+  if ((selector & 3) != cpl() || isCode64()) return returnOuter(selector, code, offset, 0, size, image, changeable(size));
   const mask = changeable(size);
   returnSame(selector, code, offset, 0);
-  if (!fault) replaceFlags(image, mask);
+  if (fault) return;
+  replaceFlags(image, mask);
+  updateMode();
 }
 
 /** Back to the task that the current one was called from (SDM volume 3, section 7.4). */
@@ -460,12 +545,12 @@ function returnTask(): void {
 
 /** From ring 0 into virtual-8086 mode: nine doublewords (SDM volume 3, figure 20-3). */
 function returnToV86(selector: u32, offset: u32, image: u32): void {
-  const pointer = framePop(4);
-  const stack = framePop(4) & 0xffff;
-  const es = framePop(4) & 0xffff;
-  const ds = framePop(4) & 0xffff;
-  const fs = framePop(4) & 0xffff;
-  const gs = framePop(4) & 0xffff;
+  const pointer = <u32>framePop(4);
+  const stack = <u32>framePop(4) & 0xffff;
+  const es = <u32>framePop(4) & 0xffff;
+  const ds = <u32>framePop(4) & 0xffff;
+  const fs = <u32>framePop(4) & 0xffff;
+  const gs = <u32>framePop(4) & 0xffff;
   if (fault) return;
   if (offset > 0xffff) return raiseError(VECTOR_GP, 0);
   setFlags(image & SUPPORTED_FLAGS & ~RF);
@@ -498,33 +583,81 @@ export function icebp(u: usize): void {
   softwareInterrupt(VECTOR_DB, INTERRUPT_ICEBP);
 }
 
-/** Attributes of the flat segments that SYSENTER and SYSEXIT make up, at DPL 0. */
+/** Attributes of the flat segments that SYSENTER, SYSCALL and their returns make up, at DPL 0. */
 const FLAT_CODE32: u32 = 0xc09b;
+const FLAT_CODE64: u32 = 0xa09b;
 const FLAT_DATA32: u32 = 0xc093;
 
-function setFlatSegments(selector: u32, level: u32): void {
+function setFlatSegments(code: u32, attributes: u32, stack: u32, level: u32): void {
   const dpl = level << 5;
-  setSegment(SEG_CS, selector | level, FLAT_CODE32 | dpl, 0, 0xffff_ffff);
-  setSegment(SEG_SS, (selector + 8) | level, FLAT_DATA32 | dpl, 0, 0xffff_ffff);
+  setSegment(SEG_CS, code | level, attributes | dpl, 0, 0xffff_ffff);
+  setSegment(SEG_SS, stack | level, FLAT_DATA32 | dpl, 0, 0xffff_ffff);
   setCpl(level);
 }
 
+/** In long mode to 64-bit code. */
 export function sysenter(u: usize): void {
   const selector = <u32>load<u64>(MSR_SYSENTER_CS) & 0xfffc;
   if (isReal() || selector == 0) return raiseError(VECTOR_GP, 0);
+  const wide = isLong();
+  const mask: u64 = wide ? <u64>-1 : 0xffff_ffff;
   setSystemFlag(VM | IF | RF, false);
-  setFlatSegments(selector, 0);
-  setReg32(REG_RSP, <u32>load<u64>(MSR_SYSENTER_ESP));
-  setRip(<u32>load<u64>(MSR_SYSENTER_EIP));
+  setFlatSegments(selector, wide ? FLAT_CODE64 : FLAT_CODE32, selector + 8, 0);
+  setReg64(REG_RSP, load<u64>(MSR_SYSENTER_ESP) & mask);
+  setRip(load<u64>(MSR_SYSENTER_EIP) & mask);
   updateMode();
 }
 
+/** With a 64-bit operand size to 64-bit code, whose selectors are 16 higher. */
 export function sysexit(u: usize): void {
   const selector = <u32>load<u64>(MSR_SYSENTER_CS) & 0xfffc;
   if (!isProtected() || cpl() != 0 || selector == 0) return raiseError(VECTOR_GP, 0);
-  const pointer = reg32(REG_RCX);
-  setRip(reg32(REG_RDX));
-  setFlatSegments(selector + 16, 3);
-  setReg32(REG_RSP, pointer);
+  const wide = uopSize(u) == 8;
+  const mask: u64 = wide ? <u64>-1 : 0xffff_ffff;
+  const pointer = reg64(REG_RCX) & mask;
+  const target = reg64(REG_RDX) & mask;
+  if (!isCanonical(pointer) || !isCanonical(target)) return raiseError(VECTOR_GP, 0);
+  setRip(target);
+  const code = selector + (wide ? 32 : 16);
+  setFlatSegments(code, wide ? FLAT_CODE64 : FLAT_CODE32, code + 8, 3);
+  setReg64(REG_RSP, pointer);
   updateMode();
+}
+
+/** SYSCALL and SYSRET exist in 64-bit mode with EFER.SCE. */
+function hasSystemCalls(): bool {
+  if (isCode64() && (load<u64>(STATE_EFER) & EFER_SCE) != 0) return true;
+  raise(VECTOR_UD);
+  return false;
+}
+
+export function syscall(u: usize): void {
+  if (!hasSystemCalls()) return;
+  const flags = materialize();
+  setReg64(REG_RCX, rip());
+  setReg64(REG_R11, flags);
+  setFlags(flags & ~<u32>load<u64>(MSR_FMASK) & ~RF);
+  const selector = <u32>(load<u64>(MSR_STAR) >> 32) & 0xfffc;
+  setFlatSegments(selector, FLAT_CODE64, selector + 8, 0);
+  setRip(load<u64>(MSR_LSTAR));
+  updateMode();
+}
+
+/** To 64-bit code with REX.W, else to compatibility mode. */
+export function sysret(u: usize): void {
+  if (!hasSystemCalls()) return;
+  const wide = uopSize(u) == 8;
+  const target = wide ? reg64(REG_RCX) : <u64>reg32(REG_RCX);
+  if (cpl() != 0 || !isCanonical(target)) return raiseError(VECTOR_GP, 0);
+  const selector = <u32>(load<u64>(MSR_STAR) >> 48) & 0xfffc;
+  setFlags(reg32(REG_R11) & SUPPORTED_FLAGS & ~(RF | VM));
+  setFlatSegments(selector + (wide ? 16 : 0), wide ? FLAT_CODE64 : FLAT_CODE32, selector + 8, 3);
+  setRip(target);
+  updateMode();
+}
+
+export function swapgs(u: usize): void {
+  const base = segmentBase(SEG_GS);
+  setSegmentBase(SEG_GS, load<u64>(MSR_KERNEL_GS_BASE));
+  store<u64>(MSR_KERNEL_GS_BASE, base);
 }

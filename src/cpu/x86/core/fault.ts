@@ -23,6 +23,8 @@ export const VECTOR_NP: u32 = 11;
 export const VECTOR_SS: u32 = 12;
 export const VECTOR_GP: u32 = 13;
 export const VECTOR_PF: u32 = 14;
+export const VECTOR_MF: u32 = 16;
+export const VECTOR_XM: u32 = 19;
 
 /** FAULTED while the current instruction has raised an exception that is not yet delivered, or PAUSED; else 0. */
 export let fault: i32 = 0;

@@ -2,6 +2,7 @@
 // time where the cache cannot help.
 import { FUSIONS, OP_FIRST_HANDLER, OP_FIRST_JCC, OP_NEXT, OP_RESYNC } from './generated/decoder';
 import {
+  MODE_CODE64,
   MODE_PAGING,
   MODE_USER,
   SEG_CS,
@@ -10,16 +11,17 @@ import {
   TLB_ENTRY_EXECUTE,
   TLB_SIZE,
   STATE_TLB_BASE_32,
+  UOP_DISPLACEMENT_32,
   UOP_OFFSET_16,
   UOP_OP_16,
   UOP_SIZE,
 } from './generated/layout';
 import { blockBytes, closeBlock, findBlock, openBlock } from './code-cache';
-import { decode, endsBlock } from './decode';
+import { decode, endsBlock, isRelative } from './decode';
 import { fault, raiseError, VECTOR_GP } from './fault';
 import { codePage, fetchByte } from './paging';
 import { uopOp } from './uop';
-import { mode, rip, segmentBase, segmentLimit } from './state';
+import { isCanonical, mode, rip, segmentBase, segmentLimit } from './state';
 
 /** Uops of a block before it goes on in another one. */
 const MAX_UOPS: u32 = 32;
@@ -41,9 +43,11 @@ const BYTES: usize = memory.data(16);
 
 /** The arena address of the instruction byte at `linear`, as codePage says. */
 // @ts-ignore: decorator
-@inline function codeAddress(linear: u32): usize {
-  const entry: usize = load<u32>(STATE_TLB_BASE_32) + (((linear >> 12) & (TLB_SIZE - 1)) << 5);
-  if (load<u64>(entry, TLB_ENTRY_EXECUTE) == u64(linear & ~0xfff)) return linear + load<u32>(entry, TLB_ENTRY_ADDEND_32);
+@inline function codeAddress(linear: u64): usize {
+  const entry: usize = load<u32>(STATE_TLB_BASE_32) + ((u32(linear >> 12) & (TLB_SIZE - 1)) << 5);
+  if (load<u64>(entry, TLB_ENTRY_EXECUTE) == (linear & ~(<u64>0xfff))) {
+    return u32(linear) + load<u32>(entry, TLB_ENTRY_ADDEND_32);
+  }
   return codePage(linear);
 }
 
@@ -52,11 +56,12 @@ const BYTES: usize = memory.data(16);
  *
  * In a page that lies in the code segment as a whole no limit is reached and no instruction pointer wraps, whichever CS
  * it is executed with; only there are blocks linked. At the edge of the segment each block is looked up, and executed
- * instruction by instruction when it would reach the limit.
+ * instruction by instruction when it would reach the limit. In 64-bit mode there is no segment: every page is whole.
  */
 export function lookup(): usize {
+  if ((mode() & MODE_CODE64) != 0) return lookup64();
   const ip = rip();
-  const linear = <u32>(segmentBase(SEG_CS) + ip);
+  const linear: u64 = <u32>(segmentBase(SEG_CS) + ip);
   const base = ip - (linear & 0xfff);
   store<u64>(STATE_RIP_BASE, base);
   const limit: u64 = segmentLimit(SEG_CS);
@@ -71,6 +76,17 @@ export function lookup(): usize {
   return first;
 }
 
+function lookup64(): usize {
+  const ip = rip();
+  store<u64>(STATE_RIP_BASE, ip & ~(<u64>0xfff));
+  atEdge = false;
+  const address = codeAddress(ip);
+  if (address <= 1) return address == 0 ? 0 : single();
+  const key = mode() & MODE_KEY;
+  const first = findBlock(address, key);
+  return first != 0 ? first : decodeBlock(address, key);
+}
+
 /** Decodes up to a branch without condition, the end of the page or MAX_UOPS. */
 function decodeBlock(address: usize, key: u32): usize {
   const bits = mode();
@@ -81,7 +97,7 @@ function decodeBlock(address: usize, key: u32): usize {
   for (let count: u32 = 0; count < MAX_UOPS && at < pageEnd; count++) {
     const length = decode(at, <u32>(pageEnd - at), u, bits);
     if (length == 0) break;
-    store<u16>(u, <u16>(at & 0xfff), UOP_OFFSET_16);
+    setOffset(u, <u32>(at & 0xfff), length);
     if (u != first) fuse(u - UOP_SIZE, u);
     u += UOP_SIZE;
     at += length;
@@ -96,6 +112,13 @@ function decodeBlock(address: usize, key: u32): usize {
   place(u, OP_NEXT, <u32>(at - (address & ~0xfff)));
   close(address, at, first, u + UOP_SIZE, key);
   return first;
+}
+
+/** Says where in its page an instruction lies; what is relative to RIP is then relative to RIP_BASE. */
+// @ts-ignore: decorator
+@inline function setOffset(u: usize, offset: u32, length: u32): void {
+  store<u16>(u, <u16>offset, UOP_OFFSET_16);
+  if (isRelative) store<u32>(u, load<u32>(u, UOP_DISPLACEMENT_32) + offset + length, UOP_DISPLACEMENT_32);
 }
 
 /** Lets a comparison before a conditional jump do both. */
@@ -120,27 +143,28 @@ function close(address: usize, end: usize, first: usize, last: usize, key: u32):
 /** Decodes one instruction, byte by byte, with everything that may be in the way. 0: the fetch faulted. */
 export function single(): usize {
   const ip = rip();
-  const limit: u64 = segmentLimit(SEG_CS);
-  const linear = <u32>(segmentBase(SEG_CS) + ip);
+  const wide = (mode() & MODE_CODE64) != 0;
+  const limit: u64 = wide ? <u64>-1 : segmentLimit(SEG_CS);
+  const linear: u64 = wide ? ip : <u64>(<u32>(segmentBase(SEG_CS) + ip));
   store<u64>(STATE_RIP_BASE, ip - (linear & 0xfff));
   let count: u32 = 0;
   let length: u32 = 0;
   while (length == 0) {
-    if (ip + count > limit) {
+    if (ip + count > limit || (wide && !isCanonical(ip + count))) {
       raiseError(VECTOR_GP, 0);
       return 0;
     }
-    store<u8>(BYTES + count, <u8>byteAt(linear + count));
+    store<u8>(BYTES + count, <u8>byteAt(wide ? linear + count : <u64>(<u32>(linear + count))));
     if (fault) return 0;
     length = decode(BYTES, ++count, SINGLE, mode());
   }
-  const offset = linear & 0xfff;
-  store<u16>(SINGLE, <u16>offset, UOP_OFFSET_16);
+  const offset = <u32>linear & 0xfff;
+  setOffset(SINGLE, offset, length);
   place(SINGLE + UOP_SIZE, OP_RESYNC, offset + length);
   return SINGLE;
 }
 
-function byteAt(linear: u32): u32 {
+function byteAt(linear: u64): u32 {
   const address = codeAddress(linear);
   if (address == 0) return 0;
   return address == 1 ? fetchByte(linear) : load<u8>(address);

@@ -19,3 +19,20 @@
 @external('host', 'acknowledge') export declare function acknowledge(): u32;
 // @ts-ignore: decorator
 @external('host', 'timestamp') export declare function timestamp(): f64;
+/** RDMSR of one of the local APIC's registers. 1: the value is in the next two; 0: #GP(0); 2: there is no APIC. */
+// @ts-ignore: decorator
+@external('host', 'msr_read') export declare function hostMsrRead(msr: u32): u32;
+// @ts-ignore: decorator
+@external('host', 'msr_low') export declare function hostMsrLow(): u32;
+// @ts-ignore: decorator
+@external('host', 'msr_high') export declare function hostMsrHigh(): u32;
+/** WRMSR of one of them; answers as `msr_read`. */
+// @ts-ignore: decorator
+@external('host', 'msr_write') export declare function hostMsrWrite(msr: u32, low: u32, high: u32): u32;
+/** What `task_priority` answers when there is no APIC. */
+export const NO_APIC: u32 = 0xff;
+/** CR8: the local APIC's task priority. */
+// @ts-ignore: decorator
+@external('host', 'task_priority') export declare function hostTaskPriority(): u32;
+// @ts-ignore: decorator
+@external('host', 'set_task_priority') export declare function setHostTaskPriority(value: u32): void;

@@ -1,13 +1,13 @@
 // Integer instructions without a hot form (SDM volume 2).
-import { REG_RAX, REG_RBX, REG_RCX, REG_RDX } from './generated/layout';
+import { REG_RAX, REG_RBX, REG_RCX, REG_RDX, UOP_TRAIT_WIDE } from './generated/layout';
 import { probeWrite, read64, write64 } from './access';
-import { fault } from './fault';
+import { fault, raiseError, VECTOR_GP } from './fault';
 import { arithmetic, carryFlag, DF, materialize, OF, setArithmetic, setCarry, setSystemFlag, setZero } from './flags';
 import { readForUpdate, registerOperand, setRegisterOperand, writeBack } from './operand';
 import { addition, subtract } from './operation';
 import { operandLinear } from './segment';
-import { reg32, reg8, register, setReg32, setReg8, setRegister, signExtend, truncate } from './state';
-import { uopRm, uopSize } from './uop';
+import { reg32, reg64, reg8, register, setReg32, setReg64, setReg8, setRegister, signExtend, truncate } from './state';
+import { isMemory, uopRm, uopSize, uopTraits } from './uop';
 
 export function not(u: usize): void {
   const value = readForUpdate(u);
@@ -45,7 +45,7 @@ export function xadd(u: usize): void {
   writeBack(u, sum);
 }
 
-/** The destination is written in either case. */
+/** A destination in memory is written in either case. */
 export function cmpxchg(u: usize): void {
   const value = readForUpdate(u);
   if (fault) return;
@@ -53,11 +53,31 @@ export function cmpxchg(u: usize): void {
   const accumulator = register(REG_RAX, size);
   subtract(accumulator, value, size);
   if (accumulator == value) return writeBack(u, registerOperand(u));
-  writeBack(u, value);
+  // A register stays as it is, its upper half too.
+  if (isMemory(u)) writeBack(u, value);
   setRegister(REG_RAX, size, value);
 }
 
+/** CMPXCHG16B: the operand must be aligned. */
+function cmpxchg16b(u: usize): void {
+  const address = operandLinear(u, 16, true);
+  if (fault) return;
+  if ((address & 15) != 0) return raiseError(VECTOR_GP, 0);
+  probeWrite(address, 16);
+  if (fault) return;
+  const low = read64(address);
+  const high = read64(address + 8);
+  const equal = low == reg64(REG_RAX) && high == reg64(REG_RDX);
+  write64(address, equal ? reg64(REG_RBX) : low);
+  write64(address + 8, equal ? reg64(REG_RCX) : high);
+  setZero(equal);
+  if (equal) return;
+  setReg64(REG_RAX, low);
+  setReg64(REG_RDX, high);
+}
+
 export function cmpxchg8b(u: usize): void {
+  if ((uopTraits(u) & UOP_TRAIT_WIDE) != 0) return cmpxchg16b(u);
   const address = operandLinear(u, 8, true);
   if (fault) return;
   probeWrite(address, 8);

@@ -1,10 +1,12 @@
 /** CLI, STI, PUSHF and POPF: the interrupt flag, and what IOPL and virtual-8086 mode say about it (SDM volume 2). */
 import { STATE_SHADOW_32 } from './generated/layout';
 import { changeable, replaceFlags } from './eflags';
-import { fault, raiseError, VECTOR_GP } from './fault';
-import { IF, materialize, RF, setSystemFlag, systemFlag, VM } from './flags';
+import { fault, raise, raiseError, VECTOR_GP, VECTOR_UD } from './fault';
+import { cpl } from './state';
+import { AC, IF, materialize, RF, setSystemFlag, systemFlag, VM } from './flags';
 import { hasIoPrivilege, isV86, isV86Restricted } from './privilege';
-import { pop16, pop32, push16, push32 } from './segment';
+import { peekStack, dropStack, pushSized } from './stack';
+import { updateMode } from './segment';
 import { uopSize } from './uop';
 
 /** In virtual-8086 mode CPL is 3, so that IOPL must be 3. */
@@ -20,16 +22,32 @@ export function sti(u: usize): void {
   setSystemFlag(IF, true);
 }
 
+/** CLAC and STAC: whether a supervisor may reach user pages although CR4.SMAP is set. */
+export function clac(u: usize): void {
+  setAlignmentCheck(false);
+}
+export function stac(u: usize): void {
+  setAlignmentCheck(true);
+}
+
+function setAlignmentCheck(on: bool): void {
+  if (cpl() != 0) return raise(VECTOR_UD);
+  setSystemFlag(AC, on);
+  updateMode();
+}
+
 export function pushf(u: usize): void {
   if (isV86Restricted()) return raiseError(VECTOR_GP, 0);
   const image = materialize() & ~(VM | RF);
-  if (uopSize(u) == 2) push16(image);
-  else push32(image);
+  pushSized(uopSize(u), image);
 }
 
 export function popf(u: usize): void {
   if (isV86Restricted()) return raiseError(VECTOR_GP, 0);
   const size = uopSize(u);
-  const image = size == 2 ? pop16() : pop32();
-  if (!fault) replaceFlags(image, changeable(size));
+  const image = <u32>peekStack(0, size);
+  if (fault) return;
+  dropStack(size);
+  replaceFlags(image, changeable(size));
+  updateMode();
 }

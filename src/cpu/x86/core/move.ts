@@ -1,6 +1,6 @@
 // Moves without a hot form: XCHG, XLAT, LEA, segment registers, LDS and its family (SDM volume 2).
-import { REG_RAX, REG_RBX, SEGMENT_FLAT, SEG_CS, SEG_SS, STATE_SHADOW_32 } from './generated/layout';
-import { read8, readSized } from './access';
+import { REG_RAX, REG_RBX, SEG_CS, SEG_SS, STATE_SHADOW_32 } from './generated/layout';
+import { read8, readSized, writeSized } from './access';
 import { fault, raise, VECTOR_UD } from './fault';
 import {
   readForUpdate,
@@ -10,9 +10,9 @@ import {
   writeBack,
   writeOperandOf,
 } from './operand';
-import { linear, loadSegment, operandPart } from './segment';
-import { reg8, register, segmentSelector, setReg8, truncate } from './state';
-import { ea, isMemory, uopAddressSize, uopReg, uopSegment, uopSelector, uopSize } from './uop';
+import { atSegment, loadSegment, operandPart } from './segment';
+import { reg8, register, segmentSelector, setReg8, setRegister, signExtend, truncate } from './state';
+import { ea, isMemory, uopAddressSize, uopImmediate, uopReg, uopSelector, uopSize } from './uop';
 
 export function xchg(u: usize): void {
   const value = readForUpdate(u);
@@ -24,8 +24,7 @@ export function xchg(u: usize): void {
 export function xlat(u: usize): void {
   const size = uopAddressSize(u);
   const offset = truncate(register(REG_RBX, size) + reg8(REG_RAX), size);
-  const flat = uopSegment(u) == SEGMENT_FLAT;
-  const address = flat ? offset : linear(uopSegment(u), offset, 1, false);
+  const address = atSegment(u, offset, 1, false);
   if (fault) return;
   const value = read8(address);
   if (!fault) setReg8(REG_RAX, value);
@@ -33,6 +32,27 @@ export function xlat(u: usize): void {
 
 export function lea(u: usize): void {
   setRegisterOperand(u, truncate(ea(u), uopSize(u)));
+}
+
+/** MOV between the accumulator and memory at a 64-bit offset. The selector field says whether it is a store. */
+export function movOffset(u: usize): void {
+  const size = uopSize(u);
+  const address = atSegment(u, uopImmediate(u), size, isStore(u));
+  if (fault) return;
+  if (isStore(u)) return writeSized(address, size, register(REG_RAX, size));
+  const value = readSized(address, size);
+  if (!fault) setRegister(REG_RAX, size, value);
+}
+
+function isStore(u: usize): bool {
+  return uopSelector(u) != 0;
+}
+
+/** MOVSXD: of 16 bits it is a move. */
+export function movsxd(u: usize): void {
+  const size = uopSize(u);
+  const value = readOperandOf(u, min<u32>(size, 4));
+  if (!fault) setRegisterOperand(u, size == 8 ? signExtend(value, 4) : value);
 }
 
 /** To memory it is always 16 bits; to a wide register it is zero-extended. */

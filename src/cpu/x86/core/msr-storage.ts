@@ -11,6 +11,12 @@ export const MSR_SYSENTER_EIP: usize = STATE_MSR + 0x28;
 export const MSR_MISC_ENABLE: usize = STATE_MSR + 0x30;
 export const MSR_PAT: usize = STATE_MSR + 0x38;
 export const MSR_MTRR_DEFAULT: usize = STATE_MSR + 0x40;
+export const MSR_STAR: usize = STATE_MSR + 0x48;
+export const MSR_LSTAR: usize = STATE_MSR + 0x50;
+export const MSR_CSTAR: usize = STATE_MSR + 0x58;
+export const MSR_FMASK: usize = STATE_MSR + 0x60;
+export const MSR_KERNEL_GS_BASE: usize = STATE_MSR + 0x68;
+export const MSR_TSC_AUX: usize = STATE_MSR + 0x70;
 /** Eight pairs of base and mask. */
 export const MSR_MTRR_VARIABLE: usize = STATE_MSR + 0x80;
 /** Eleven registers of eight memory types. */

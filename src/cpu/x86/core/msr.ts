@@ -2,25 +2,43 @@
  * RDMSR and WRMSR (SDM volume 4). Memory types are stored and checked, and change nothing: caches are not modelled.
  * Whatever is not listed here raises #GP(0).
  */
-import { REG_RAX, REG_RCX, REG_RDX, STATE_ADDRESS_MASK, STATE_EFER } from './generated/layout';
-import { EFER_NXE } from './control-bits';
+import {
+  REG_RAX,
+  REG_RCX,
+  REG_RDX,
+  SEGMENT_BASE,
+  SEGMENT_SIZE,
+  SEG_FS,
+  SEG_GS,
+  STATE_ADDRESS_MASK,
+  STATE_CR0,
+  STATE_EFER,
+  STATE_SEGS,
+} from './generated/layout';
+import { CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from './control-bits';
 import { raiseError, VECTOR_GP } from './fault';
-import { timestamp } from './host';
+import { hostMsrHigh, hostMsrLow, hostMsrRead, hostMsrWrite, timestamp } from './host';
 import {
   MSR_APIC_BASE,
+  MSR_CSTAR,
+  MSR_FMASK,
+  MSR_KERNEL_GS_BASE,
+  MSR_LSTAR,
   MSR_MICROCODE,
   MSR_MISC_ENABLE,
   MSR_MTRR_DEFAULT,
   MSR_MTRR_FIXED,
   MSR_MTRR_VARIABLE,
   MSR_PAT,
+  MSR_STAR,
+  MSR_TSC_AUX,
   MSR_SYSENTER_CS,
   MSR_SYSENTER_EIP,
   MSR_SYSENTER_ESP,
   MSR_TSC_OFFSET,
 } from './msr-storage';
 import { flushTlbGlobal } from './paging';
-import { reg32, setReg32 } from './state';
+import { isCanonical, reg32, setReg32 } from './state';
 
 const TSC: u32 = 0x10;
 const PLATFORM_ID: u32 = 0x17;
@@ -37,7 +55,19 @@ const MTRR_FIX_16K: u32 = 0x258;
 const MTRR_FIX_4K: u32 = 0x268;
 const PAT: u32 = 0x277;
 const MTRR_DEFAULT: u32 = 0x2ff;
+const TSC_DEADLINE: u32 = 0x6e0;
+const X2APIC: u32 = 0x800;
+const X2APIC_END: u32 = 0x900;
 const EFER: u32 = 0xc000_0080;
+const STAR: u32 = 0xc000_0081;
+const LSTAR: u32 = 0xc000_0082;
+const CSTAR: u32 = 0xc000_0083;
+const FMASK: u32 = 0xc000_0084;
+const FS_BASE: u32 = 0xc000_0100;
+const GS_BASE: u32 = 0xc000_0101;
+const KERNEL_GS_BASE: u32 = 0xc000_0102;
+const TSC_AUX: u32 = 0xc000_0103;
+const EFER_ALL: u64 = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
 
 /** Eight variable ranges, fixed ranges, write-combining. */
 const MTRR_CAPABILITIES: u64 = 0x508;
@@ -66,8 +96,26 @@ function storageOf(msr: u32): usize {
   if (msr == PAT) return MSR_PAT;
   if (msr == MTRR_DEFAULT) return MSR_MTRR_DEFAULT;
   if (msr == EFER) return STATE_EFER;
+  if (msr >= STAR && msr <= TSC_AUX) return longModeOf(msr);
   return mtrrOf(msr);
 }
+
+function longModeOf(msr: u32): usize {
+  if (msr == STAR) return MSR_STAR;
+  if (msr == LSTAR) return MSR_LSTAR;
+  if (msr == CSTAR) return MSR_CSTAR;
+  if (msr == FMASK) return MSR_FMASK;
+  if (msr == FS_BASE) return STATE_SEGS + SEG_FS * SEGMENT_SIZE + SEGMENT_BASE;
+  if (msr == GS_BASE) return STATE_SEGS + SEG_GS * SEGMENT_SIZE + SEGMENT_BASE;
+  if (msr == KERNEL_GS_BASE) return MSR_KERNEL_GS_BASE;
+  return msr == TSC_AUX ? MSR_TSC_AUX : 0;
+}
+
+/** The registers that the local APIC answers for; without one APIC_BASE is storage and the others do not exist. */
+function isApic(msr: u32): bool {
+  return msr == APIC_BASE || msr == TSC_DEADLINE || (msr >= X2APIC && msr < X2APIC_END);
+}
+const NO_APIC: u32 = 2;
 
 function mtrrOf(msr: u32): usize {
   if (msr >= MTRR_VARIABLE && msr < MTRR_VARIABLE + 16) return slot(MSR_MTRR_VARIABLE, msr - MTRR_VARIABLE);
@@ -97,6 +145,11 @@ export function rdtscInto(): void {
 
 export function rdmsr(u: usize): void {
   const msr = reg32(REG_RCX);
+  if (isApic(msr)) {
+    const answer = hostMsrRead(msr);
+    if (answer == 1) return setPair(hostMsrLow() | ((<u64>hostMsrHigh()) << 32));
+    if (answer != NO_APIC) return raiseError(VECTOR_GP, 0);
+  }
   const storage = storageOf(msr);
   if (storage != 0) setPair(load<u64>(storage));
   else if (msr == TSC) setPair(timestampCounter());
@@ -109,22 +162,43 @@ export function wrmsr(u: usize): void {
   const msr = reg32(REG_RCX);
   const value = ((<u64>reg32(REG_RDX)) << 32) | reg32(REG_RAX);
   if (msr == TSC) return store<u64>(MSR_TSC_OFFSET, value - <u64>timestamp());
+  if (isApic(msr)) {
+    const answer = hostMsrWrite(msr, <u32>value, <u32>(value >> 32));
+    if (answer == 1) return;
+    if (answer != NO_APIC) return raiseError(VECTOR_GP, 0);
+  }
   const storage = storageOf(msr);
   if (storage == 0 || !isAcceptable(msr, value)) return raiseError(VECTOR_GP, 0);
+  if (msr == EFER) return setEfer(value);
   store<u64>(storage, value);
-  if (msr == EFER) flushTlbGlobal();
+}
+
+/** LMA is the processor's own; LME stays while there is paging. */
+function setEfer(value: u64): void {
+  const old = load<u64>(STATE_EFER);
+  const paging = (load<u64>(STATE_CR0) & CR0_PG) != 0;
+  if (paging && ((old ^ value) & EFER_LME) != 0) return raiseError(VECTOR_GP, 0);
+  store<u64>(STATE_EFER, (value & ~EFER_LMA) | (old & EFER_LMA));
+  flushTlbGlobal();
 }
 
 /** Whether a register takes this value; #GP(0) otherwise. */
 function isAcceptable(msr: u32, value: u64): bool {
   const tooHigh = value & ~load<u64>(STATE_ADDRESS_MASK);
-  if (msr == EFER) return (value & ~EFER_NXE) == 0;
+  if (msr == EFER) return (value & ~EFER_ALL) == 0;
+  if (isAddress(msr)) return isCanonical(value);
+  if (msr == TSC_AUX || msr == FMASK) return value >> 32 == 0;
   if (msr == PAT) return areTypes(value, true);
   if (msr == APIC_BASE) return tooHigh == 0 && (value & 0x2ff & ~(<u64>0x100)) == 0;
   if (msr == MTRR_DEFAULT) return (value & ~(<u64>0xcff)) == 0 && isType(<u32>value & 0xff, false);
   if (msr >= MTRR_VARIABLE && msr < MTRR_VARIABLE + 16) return tooHigh == 0 && isVariable(msr, value);
   if (msr >= MTRR_FIX_64K && msr < MTRR_FIX_4K + 8) return areTypes(value, false);
   return true;
+}
+
+function isAddress(msr: u32): bool {
+  if (msr == SYSENTER_ESP || msr == SYSENTER_EIP || msr == LSTAR || msr == CSTAR) return true;
+  return msr >= FS_BASE && msr <= KERNEL_GS_BASE;
 }
 
 function isVariable(msr: u32, value: u64): bool {

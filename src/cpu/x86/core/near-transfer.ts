@@ -1,6 +1,6 @@
 // Near transfers of control without a hot form, and BOUND (SDM volume 2). A target beyond the limit of CS raises
 // #GP(0) on the instruction that goes there.
-import { REG_RCX, SEG_CS } from './generated/layout';
+import { MODE_CODE64, REG_RCX, SEG_CS } from './generated/layout';
 import { readSized } from './access';
 import { fault, raise, raiseError, VECTOR_BR, VECTOR_GP } from './fault';
 import { zeroFlag } from './flags';
@@ -8,11 +8,12 @@ import { readOperand } from './operand';
 import { branchTarget, countDown } from './run';
 import { operandPart } from './segment';
 import { dropStack, peekStack, pushSized } from './stack';
-import { register, rip, segmentLimit, setRegister, setRip, signExtend } from './state';
+import { isCanonical, mode, register, rip, segmentLimit, setRegister, setRip, signExtend } from './state';
 import { hasImmediate, uopAddressSize, uopImmediate, uopReg, uopSize } from './uop';
 
 function withinCode(target: u64): bool {
-  if (target <= <u64>segmentLimit(SEG_CS)) return true;
+  const wide = (mode() & MODE_CODE64) != 0;
+  if (wide ? isCanonical(target) : target <= <u64>segmentLimit(SEG_CS)) return true;
   raiseError(VECTOR_GP, 0);
   return false;
 }
@@ -41,7 +42,7 @@ export function ret(u: usize): void {
   const size = uopSize(u);
   const target = peekStack(0, size);
   if (fault || !withinCode(target)) return;
-  dropStack(size + (hasImmediate(u) ? <u32>uopImmediate(u) : 0));
+  dropStack(size + (hasImmediate(u) ? uopImmediate(u) : 0));
   setRip(target);
 }
 

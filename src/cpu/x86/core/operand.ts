@@ -3,6 +3,7 @@
 import {
   STATE_REGS,
   STATE_RIP_BASE,
+  STATE_RIP_MASK,
   STATE_START_RIP,
   UOP_BASE_8,
   UOP_DISPLACEMENT_32,
@@ -11,25 +12,25 @@ import {
 } from './generated/layout';
 import { probeWrite, read16, read32, read64, read8, readSized, write16, write32, write64, write8, writeSized } from './access';
 import { setExecuting } from './code-cache';
-import { fault } from './fault';
+import { fault, raiseError, VECTOR_SS } from './fault';
 import { operandLinear } from './segment';
-import { register, setRegister, signExtend } from './state';
+import { isCanonical, register, setRegister, signExtend } from './state';
 import { isMemory, uopOffset, uopReg, uopRm, uopSize } from './uop';
 
-/** The address of a memory operand of 32-bit address size in a flat segment. */
+/** The address of a memory operand in a flat segment, for the address size of T: 32 or 64 bits. */
 // @ts-ignore: decorator
-@inline export function flatAddress(u: usize): u32 {
-  return (
-    load<u32>(STATE_REGS + load<u8>(u + UOP_BASE_8)) +
-    (load<u32>(STATE_REGS + load<u8>(u + UOP_INDEX_8)) << load<u8>(u + UOP_SCALE_8)) +
-    load<u32>(u + UOP_DISPLACEMENT_32)
+@inline export function flatAddress<T>(u: usize): T {
+  return <T>(
+    load<T>(STATE_REGS + load<u8>(u + UOP_BASE_8)) +
+    (load<T>(STATE_REGS + load<u8>(u + UOP_INDEX_8)) << <T>load<u8>(u + UOP_SCALE_8)) +
+    <T>load<i32>(u + UOP_DISPLACEMENT_32)
   );
 }
 
 /** Says which instruction is being executed, for whoever asks while memory does more than remember. */
 export function markStart(u: usize): void {
   setExecuting(u);
-  store<u64>(STATE_START_RIP, (load<u64>(STATE_RIP_BASE) + uopOffset(u)) & 0xffff_ffff);
+  store<u64>(STATE_START_RIP, (load<u64>(STATE_RIP_BASE) + uopOffset(u)) & load<u64>(STATE_RIP_MASK));
 }
 
 function readLinear<T>(address: u64): T {
@@ -79,16 +80,23 @@ export function endUpdate<T>(value: T): void {
   writeLinear<T>(updated, value);
 }
 
-/** Loads from a linear address on behalf of `u`. May fault. */
-export function loadFlat<T>(u: usize, address: u32): T {
+/** Loads from the stack at a linear address on behalf of `u`. May fault. */
+export function loadFlat<T>(u: usize, address: u64): T {
   markStart(u);
-  return readLinear<T>(address);
+  checkStack(address, sizeof<T>());
+  return fault ? <T>0 : readLinear<T>(address);
 }
 
-/** Stores to a linear address on behalf of `u`. May fault. */
-export function storeFlat<T>(u: usize, address: u32, value: T): void {
+/** Stores to the stack at a linear address on behalf of `u`. May fault. */
+export function storeFlat<T>(u: usize, address: u64, value: T): void {
   markStart(u);
-  writeLinear<T>(address, value);
+  checkStack(address, sizeof<T>());
+  if (!fault) writeLinear<T>(address, value);
+}
+
+/** #SS(0) for a stack address that is not canonical. */
+function checkStack(address: u64, size: u32): void {
+  if (!isCanonical(address) || !isCanonical(address + size - 1)) raiseError(VECTOR_SS, 0);
 }
 
 // What follows serves the handlers: operands of any size, zero-extended.

@@ -128,11 +128,22 @@ const BELOW_TOP: u32 = 0x4000_0000;
   setCarries((carry << 31) | ((carry ^ overflow) << 30));
 }
 
-// Shifts by 0 to 31. Counts above the width shift everything out. OF is the manual's for a count of 1, and by the same
+// Shifts by 0 to 31, or 63. Counts above the width shift everything out. OF is the manual's for a count of 1, and by the same
 // rule, as processors do it, for others.
+/** Bits of a shift count that count. */
+// @ts-ignore: decorator
+@inline export function COUNT_MASK<T>(): u32 {
+  return sizeof<T>() == 8 ? 63 : 31;
+}
 // @ts-ignore: decorator
 @inline export function shl<T>(a: T, count: u32): T {
   if (count == 0) return a;
+  if (sizeof<T>() == 8) {
+    const shifted = <T>(<u64>a << count);
+    const out = <u32>(<u64>a >> (64 - count)) & 1;
+    setShifted<T>(shifted, out, out ^ <u32>(<u64>shifted >> 63));
+    return shifted;
+  }
   const wide = <u64>a << count;
   const result = <T>wide;
   const carry = <u32>(wide >> (sizeof<T>() * 8)) & 1;
@@ -177,8 +188,31 @@ export function setCarryOverflow(carry: u32, overflow: u32): void {
   return result;
 }
 
-/** The two- and three-operand IMUL of 32 bits: CF and OF say that the product does not fit, the rest is undefined. */
-export function multiply(a: u32, b: u32): u32 {
+/** The upper half of the product of two unsigned numbers of 64 bits. */
+export function multiplyHigh(a: u64, b: u64): u64 {
+  const low = (a & 0xffff_ffff) * (b & 0xffff_ffff);
+  const first = (a >> 32) * (b & 0xffff_ffff) + (low >> 32);
+  const second = (a & 0xffff_ffff) * (b >> 32) + (first & 0xffff_ffff);
+  return (a >> 32) * (b >> 32) + (first >> 32) + (second >> 32);
+}
+
+/** The same of signed numbers. */
+export function multiplyHighSigned(a: i64, b: i64): i64 {
+  return <i64>multiplyHigh(a, b) - (a < 0 ? b : 0) - (b < 0 ? a : 0);
+}
+
+/** The two- and three-operand IMUL: CF and OF say that the product does not fit, the rest is undefined. */
+export function multiply<T>(a: T, b: T): T {
+  return sizeof<T>() == 8 ? <T>multiply64(<u64>a, <u64>b) : <T>multiply32(<u32>a, <u32>b);
+}
+
+export function multiply64(a: u64, b: u64): u64 {
+  const significant = u32(multiplyHighSigned(a, b) != <i64>(a * b) >> 63);
+  setShifted<u64>(a * b, significant, significant);
+  return a * b;
+}
+
+function multiply32(a: u32, b: u32): u32 {
   const product = <i64>(<i32>a) * <i64>(<i32>b);
   const significant = u32(product != <i64>(<i32>product));
   setShifted<u32>(<u32>product, significant, significant);

@@ -1,6 +1,6 @@
 /**
- * Linear to physical (SDM volume 3, chapter 4): no paging, 32-bit paging with 4 MiB pages, PAE paging. Four-level
- * paging will start the 64-bit walk two levels higher.
+ * Linear to physical (SDM volume 3, chapter 4): no paging, 32-bit paging with 4 MiB pages, PAE paging, four-level paging
+ * with pages of 4 KiB, 2 MiB and 1 GiB.
  */
 import {
   MODE_LONG,
@@ -14,7 +14,7 @@ import {
   TLB_ENTRY_ADDEND_32,
   TLB_ENTRY_EXECUTE,
 } from './generated/layout';
-import { raisePageFault } from './fault';
+import { raiseError, raisePageFault, VECTOR_GP } from './fault';
 import { markCodePage } from './host';
 import {
   FLAT_CODE,
@@ -30,7 +30,8 @@ import {
 } from './physical';
 import { dropWriteTags, fillTlb, RIGHT_EXECUTE, RIGHT_GLOBAL, RIGHT_LARGE, RIGHT_WRITE, tlbEntry } from './tlb';
 import { currentUser } from './privilege';
-import { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, EFER_NXE } from './control-bits';
+import { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_NXE } from './control-bits';
+import { isCanonical } from './state';
 
 export { dropExecuteTags, flushTlb, flushTlbGlobal, initializeTlb, invalidatePage } from './tlb';
 
@@ -42,6 +43,10 @@ export const ACCESS_WRITE: u32 = 0x2;
 export const ACCESS_USER: u32 = 0x4;
 export const ACCESS_FETCH: u32 = 0x10;
 export const ACCESS_PEEK: u32 = 0x100;
+/** By a supervisor to whom EFLAGS.AC opens user pages that CR4.SMAP closes. */
+export const ACCESS_OPEN: u32 = 0x200;
+/** What decides about the part of the TLB. */
+const ACCESS_WHO: u32 = ACCESS_USER | ACCESS_OPEN;
 const ERROR_PRESENT: u32 = 0x1;
 const ERROR_RESERVED: u32 = 0x8;
 
@@ -58,6 +63,8 @@ const ENTRY_NO_EXECUTE: u64 = 1 << 63;
 /** In a PDE of a 4 MiB page, 20:13 are bits 39:32 of the address and 21 is reserved; in one of 2 MiB 20:13 are. */
 const RESERVED_4M: u64 = 0x20_0000;
 const RESERVED_2M: u64 = 0x1f_e000;
+/** In a PDPTE of a 1 GiB page 29:13 are reserved. */
+const RESERVED_1G: u64 = 0x3fff_e000;
 /** Reserved in a PDPTE: 2:1 and 8:5 (SDM volume 3, table 4-8). */
 const RESERVED_PDPTE: u64 = 0x1e6;
 
@@ -74,13 +81,18 @@ function paging(): bool {
 
 /** Linear addresses have 32 bits outside long mode. */
 export function wrapLinear(linear: u64): u64 {
-  return (load<u32>(STATE_MODE_32) & MODE_LONG) != 0 ? linear : linear & 0xffff_ffff;
+  return isLong() ? linear : linear & 0xffff_ffff;
+}
+
+function isLong(): bool {
+  return (load<u32>(STATE_MODE_32) & MODE_LONG) != 0;
 }
 
 /** Raises #PF unless the access is a peek. Always false, for `return pageFault(...)`. */
 function pageFault(linear: u64, access: u32, cause: u32): bool {
   if ((access & ACCESS_PEEK) != 0) return false;
-  const noExecute = (load<u64>(STATE_CR4) & CR4_PAE) != 0 && (load<u64>(STATE_EFER) & EFER_NXE) != 0;
+  const cr4 = load<u64>(STATE_CR4);
+  const noExecute = (cr4 & CR4_SMEP) != 0 || ((cr4 & CR4_PAE) != 0 && (load<u64>(STATE_EFER) & EFER_NXE) != 0);
   const reported = access & (ACCESS_WRITE | ACCESS_USER | (noExecute ? ACCESS_FETCH : 0));
   raisePageFault(linear, cause | reported);
   return false;
@@ -90,9 +102,17 @@ function pageFault(linear: u64, access: u32, cause: u32): bool {
  * Whether entries whose common W and U bits are `combined` allow the access (SDM volume 3, section 4.6.1).
  */
 function permits(combined: u64, access: u32): bool {
-  if ((access & ACCESS_USER) != 0 && (combined & ENTRY_USER) == 0) return false;
+  if ((access & ACCESS_USER) != 0 ? (combined & ENTRY_USER) == 0 : isPrevented(combined, access)) return false;
   if ((access & ACCESS_FETCH) != 0 && (combined & ENTRY_NO_EXECUTE) != 0) return false;
   return (access & ACCESS_WRITE) == 0 || mayWrite(combined, access);
+}
+
+/** A supervisor's fetch from a user page under SMEP, or its access to one under SMAP (SDM volume 3, section 4.6). */
+function isPrevented(combined: u64, access: u32): bool {
+  const cr4 = load<u64>(STATE_CR4);
+  if ((combined & ENTRY_USER) == 0 || (cr4 & (CR4_SMEP | CR4_SMAP)) == 0 || (access & ACCESS_PEEK) != 0) return false;
+  if ((access & ACCESS_FETCH) != 0) return (cr4 & CR4_SMEP) != 0;
+  return (cr4 & CR4_SMAP) != 0 && (access & ACCESS_OPEN) == 0;
 }
 
 function mayWrite(combined: u64, access: u32): bool {
@@ -115,9 +135,10 @@ function arrive(linear: u64, access: u32, frame: u64, combined: u64, leaf: u64, 
   const dirty = ((leaf | bits) & ENTRY_DIRTY) != 0;
   const global = (leaf & ENTRY_GLOBAL) != 0 && (load<u64>(STATE_CR4) & CR4_PGE) != 0;
   walkedPage = throughA20(frame & ~(<u64>0xfff));
+  const user = (access & ACCESS_USER) != 0;
   walkedRights =
     (dirty && mayWrite(combined, access) ? RIGHT_WRITE : 0) |
-    ((combined & ENTRY_NO_EXECUTE) == 0 ? RIGHT_EXECUTE : 0) |
+    ((combined & ENTRY_NO_EXECUTE) == 0 && (user || !isPrevented(combined, ACCESS_FETCH)) ? RIGHT_EXECUTE : 0) |
     (global ? RIGHT_GLOBAL : 0) |
     (large ? RIGHT_LARGE : 0);
   return true;
@@ -178,7 +199,7 @@ function walk64(linear: u64, access: u32, parent: u64, level: u32, combined: u64
     store<u64>(PATH + (depth++ << 3), address);
     if ((entry & ENTRY_PRESENT) == 0) return pageFault(linear, access, 0);
     const large = level > 1 && (entry & ENTRY_LARGE) != 0;
-    if ((entry & (large ? reserved | RESERVED_2M : reserved)) != 0) {
+    if ((entry & (large ? reserved | reservedInLarge(level) : reserved)) != 0) {
       return pageFault(linear, access, ERROR_PRESENT | ERROR_RESERVED);
     }
     combined = (combined & entry & (ENTRY_WRITE | ENTRY_USER)) | ((combined | entry) & ENTRY_NO_EXECUTE);
@@ -194,6 +215,11 @@ function walk64(linear: u64, access: u32, parent: u64, level: u32, combined: u64
   }
 }
 
+/** Reserved bits of an entry with PS; at the top level PS itself is. */
+function reservedInLarge(level: u32): u64 {
+  return level == 2 ? RESERVED_2M : level == 3 ? RESERVED_1G : ENTRY_LARGE;
+}
+
 /** Sets the accessed bit of the `count` entries above the one that maps the page. */
 function markUpper(count: usize): void {
   for (let index: usize = 0; index < count; index++) {
@@ -204,6 +230,7 @@ function markUpper(count: usize): void {
 
 function walk(linear: u64, access: u32): bool {
   if (paging()) {
+    if (isLong()) return walk64(linear, access, load<u64>(STATE_CR3), 4, ENTRY_WRITE | ENTRY_USER);
     return (load<u64>(STATE_CR4) & CR4_PAE) != 0 ? walkPae(linear, access) : walk32(linear, access);
   }
   walkedPage = throughA20(linear & ~(<u64>0xfff));
@@ -216,14 +243,18 @@ function walk(linear: u64, access: u32): bool {
  * leads nowhere.
  */
 export function translate(linear: u64, access: u32): u64 {
+  if (!isCanonical(linear)) {
+    raiseError(VECTOR_GP, 0);
+    return 0;
+  }
   if (!walk(linear, access)) return 0;
-  fillTlb(linear, access & ACCESS_USER, walkedPage, walkedRights);
+  fillTlb(linear, access & ACCESS_WHO, walkedPage, walkedRights);
   return walkedPage | (linear & 0xfff);
 }
 
 /** Where `linear` leads for a supervisor's read, or -1; nothing changes. */
 export function peek(linear: u64): i64 {
-  if (!walk(linear, ACCESS_PEEK)) return -1;
+  if (!isCanonical(linear) || !walk(wrapLinear(linear), ACCESS_PEEK)) return -1;
   return <i64>(walkedPage | (linear & 0xfff));
 }
 
@@ -240,6 +271,10 @@ export function codePage(linear: u64): usize {
 }
 
 function codePageSlow(linear: u64): usize {
+  if (!isCanonical(linear)) {
+    raiseError(VECTOR_GP, 0);
+    return 0;
+  }
   const access = ACCESS_FETCH | currentUser();
   if (!walk(linear, access)) return 0;
   const gpa = walkedPage;

@@ -1,11 +1,39 @@
 /** Who is executing: mode, privilege, and what IOPL allows it. */
-import { MODE_LONG, MODE_PROTECTED, MODE_USER, MODE_V86, STATE_FLAGS_32 } from './generated/layout';
-import { IOPL } from './flags';
+import {
+  MODE_CODE64,
+  MODE_LONG,
+  MODE_PROTECTED,
+  MODE_USER,
+  MODE_V86,
+  STATE_CR4,
+  STATE_FLAGS_32,
+} from './generated/layout';
+import { CR4_SMAP } from './control-bits';
+import { AC, IOPL, systemFlag } from './flags';
 import { cpl, mode } from './state';
 
-/** The user bit of a page-fault error code for an access by the code that is running: 4 or 0. */
+/**
+ * Who the code that is running is, for an access of its own: the user bit of a page-fault error code, 4; 0; or
+ * ACCESS_OPEN, 200h, for a supervisor to whom SMAP does not apply now.
+ */
 export function currentUser(): u32 {
-  return (mode() & MODE_USER) >> 4;
+  if ((mode() & MODE_USER) != 0) return 4;
+  return isOpen() ? 0x200 : 0;
+}
+
+/** EFLAGS.AC lets a supervisor at user pages although CR4.SMAP is set. */
+export function isOpen(): bool {
+  return (load<u64>(STATE_CR4) & CR4_SMAP) != 0 && systemFlag(AC);
+}
+
+/** 64-bit mode: the code segment that is running is a 64-bit one. */
+export function isCode64(): bool {
+  return (mode() & MODE_CODE64) != 0;
+}
+
+/** Long mode: 64-bit mode or compatibility mode. */
+export function isLong(): bool {
+  return (mode() & MODE_LONG) != 0;
 }
 
 /** The same for code at privilege level `level`. */

@@ -32,9 +32,11 @@ import { ATTRIBUTES_REAL } from './descriptor';
 import { clearFault } from './fault';
 import { setFlags } from './flags';
 import { resetMsrs } from './msr';
+import { resetSse } from './mxcsr';
 import { initializeTlb } from './paging';
 import { setCpl, updateMode } from './segment';
 import { setReg32, setRip, setSegment } from './state';
+import { resetX87 } from './x87-control';
 
 /** Bits of a physical address, as CPUID says and the guest-physical address space has. */
 const PHYSICAL_BITS: u64 = 40;
@@ -51,6 +53,8 @@ export function resetProcessor(): void {
   resetSegments();
   resetControl();
   resetMsrs();
+  resetX87();
+  resetSse();
   clearFault();
   store<u32>(STATE_NMI_PENDING_32, 0);
   store<u32>(STATE_NMI_BLOCKED_32, 0);

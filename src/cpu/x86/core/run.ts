@@ -1,11 +1,12 @@
 // Around the main loop (generated/loop.ts): what happens between blocks, and the way out of a block that has no link.
 import { execute } from './generated/handlers';
-import { loop } from './generated/loop';
+import { loop, loop64 } from './generated/loop';
 import {
   HANDLER_INT,
   HANDLER_INT3,
   HANDLER_INTO,
   OP_CALL_HOT,
+  OP_CALL_LAST,
   OP_FIRST_ENDING,
   OP_FIRST_FAR,
   OP_FIRST_OTHER,
@@ -20,6 +21,8 @@ import {
   EXIT_LIMIT,
   EXIT_NONE,
   EXIT_SHUTDOWN,
+  MODE_CODE64,
+  STATE_RIP_MASK,
   REG_RCX,
   REG_RSP,
   SEG_CS,
@@ -45,22 +48,33 @@ import { clearFault, fault, FAULTED, raise, raiseError, VECTOR_GP } from './faul
 import { atEdge, isSingle, lookup, single } from './fetch';
 import { IF, systemFlag, TF } from './flags';
 import { acknowledge } from './host';
-import { cpl, reg32, register, retire, rip, segmentLimit, setReg32, setRegister, setRip } from './state';
+import {
+  cpl,
+  isCanonical,
+  mode,
+  reg32,
+  reg64,
+  register,
+  retire,
+  rip,
+  segmentLimit,
+  setReg32,
+  setReg64,
+  setRegister,
+  setRip,
+} from './state';
 import { truncate } from './state';
 import { uopAddressSize, uopImmediate, uopLength, uopOffset, uopOp, uopSize, uopTraits } from './uop';
-
-/** EIP wraps at 32 bits. */
-const RIP_MASK: u64 = 0xffff_ffff;
 
 /** The offset in CS of the instruction after `u`. */
 // @ts-ignore: decorator
 @inline export function nextRip(u: usize): u64 {
-  return (load<u64>(STATE_RIP_BASE) + uopOffset(u) + uopLength(u)) & RIP_MASK;
+  return (load<u64>(STATE_RIP_BASE) + uopOffset(u) + uopLength(u)) & load<u64>(STATE_RIP_MASK);
 }
 
 // @ts-ignore: decorator
 @inline function thisRip(u: usize): u64 {
-  return (load<u64>(STATE_RIP_BASE) + uopOffset(u)) & RIP_MASK;
+  return (load<u64>(STATE_RIP_BASE) + uopOffset(u)) & load<u64>(STATE_RIP_MASK);
 }
 
 /** Executes a uop that has no case of its own in the main loop. */
@@ -93,12 +107,18 @@ function countUp(u: usize): void {
 
 /** Where a branch goes: cut to the operand size, which a 16-bit one does to EIP as well. */
 export function branchTarget(u: usize): u64 {
-  return truncate(nextRip(u) + uopImmediate(u), min<u32>(uopSize(u), 4));
+  return truncate(nextRip(u) + uopImmediate(u), uopSize(u));
+}
+
+/** Whether the processor is in a mode that the loop for addresses of type T does not execute. */
+// @ts-ignore: decorator
+@inline export function isElsewhere<T>(): bool {
+  return ((mode() & MODE_CODE64) != 0) != (sizeof<T>() == 8);
 }
 
 // @ts-ignore: decorator
 @inline function beyondLimit(target: u64): bool {
-  return target > <u64>segmentLimit(SEG_CS);
+  return (mode() & MODE_CODE64) != 0 ? !isCanonical(target) : target > <u64>segmentLimit(SEG_CS);
 }
 
 /**
@@ -132,6 +152,7 @@ function follow(u: usize, op: u32, before: u64): usize {
   const target = op == OP_NEXT ? thisRip(u) : branchTarget(u);
   if (op != OP_NEXT && beyondLimit(target)) {
     if (op == OP_CALL_HOT) setReg32(REG_RSP, reg32(REG_RSP) + 4);
+    else if (op == OP_CALL_LAST) setReg64(REG_RSP, reg64(REG_RSP) + 8);
     else if (op == OP_LOOP_HOT) countUp(u);
     raiseError(VECTOR_GP, 0);
     retire(before);
@@ -249,8 +270,8 @@ function takeInterrupt(): void {
 /** Runs until something sets EXIT; returns that. */
 export function run(): u32 {
   clearFault();
-  const first = boundary();
-  if (first != 0) loop(first);
+  let next = boundary();
+  while (next != 0) next = (mode() & MODE_CODE64) != 0 ? loop64(next) : loop(next);
   const reason = load<u32>(STATE_EXIT_32);
   // A shutdown lasts until the next reset.
   if (reason != EXIT_SHUTDOWN) store<u32>(STATE_EXIT_32, EXIT_NONE);

@@ -4,17 +4,24 @@
  */
 import {
   MODE_CODE32,
+  MODE_CODE64,
   MODE_FLAT,
+  MODE_LONG,
   MODE_PAGING,
   MODE_PROTECTED,
   MODE_STACK32,
   MODE_USER,
   MODE_V86,
+  REG_RBP,
   REG_RSP,
+  STATE_EFER,
+  STATE_RIP_MASK,
+  UOP_BASE_8,
   SEGMENT_FLAT,
   SEG_CS,
   SEG_DS,
   SEG_ES,
+  SEG_FS,
   SEG_GS,
   SEG_SS,
   STATE_CPL_32,
@@ -25,8 +32,7 @@ import {
   TLB_ENTRY_SIZE,
   TLB_SIZE,
 } from './generated/layout';
-import { read16, read32, write16, write32 } from './access';
-import { CR0_PE, CR0_PG } from './control-bits';
+import { CR0_PE, CR0_PG, EFER_LMA } from './control-bits';
 import {
   ATTRIBUTES_REAL,
   ATTRIBUTES_V86,
@@ -34,6 +40,7 @@ import {
   ATTRIBUTE_CODE,
   ATTRIBUTE_CONFORMING,
   ATTRIBUTE_EXPAND_DOWN,
+  ATTRIBUTE_L,
   ATTRIBUTE_P,
   ATTRIBUTE_S,
   ATTRIBUTE_WRITABLE,
@@ -50,18 +57,19 @@ import {
 } from './descriptor';
 import { fault, raiseError, VECTOR_GP, VECTOR_NP, VECTOR_SS } from './fault';
 import { systemFlag, VM } from './flags';
-import { isProtected, isV86 } from './privilege';
+import { isCode64, isOpen, isProtected, isV86 } from './privilege';
 import {
   cpl,
+  isCanonical,
   mode,
-  reg16,
-  reg32,
+  reg64,
   segmentAttributes,
   segmentBase,
   segmentLimit,
   segmentSelector,
   setReg16,
   setReg32,
+  setReg64,
   setSegment,
 } from './state';
 import { ea, uopSegment } from './uop';
@@ -92,6 +100,7 @@ export function raiseSegmentFault(segment: u32): void {
 
 /** The linear address of `size` bytes at `offset` in `segment`, all rules checked. May fault. */
 export function linear(segment: u32, offset: u64, size: u32, write: bool): u64 {
+  if (isCode64()) return linear64(segment, segment >= SEG_FS ? segmentBase(segment) + offset : offset, size);
   const attributes = segmentAttributes(segment);
   const usable = (attributes & ATTRIBUTE_P) != 0 && (typeAllows(attributes, write) || !isProtected());
   if (!usable || !withinLimit(attributes, segmentLimit(segment), offset, size)) {
@@ -101,67 +110,55 @@ export function linear(segment: u32, offset: u64, size: u32, write: bool): u64 {
   return (segmentBase(segment) + offset) & 0xffff_ffff;
 }
 
+/** 64-bit mode: all bytes must have canonical addresses, and that is all. */
+function linear64(segment: u32, address: u64, size: u32): u64 {
+  if (!isCanonical(address) || !isCanonical(address + size - 1)) raiseSegmentFault(segment);
+  return address;
+}
+
 /** The linear address of a uop's memory operand. May fault. */
 export function operandLinear(u: usize, size: u32, write: bool): u64 {
-  return uopSegment(u) == SEGMENT_FLAT ? ea(u) : linear(uopSegment(u), ea(u), size, write);
+  return atSegment(u, ea(u), size, write);
+}
+
+/** The linear address of `size` bytes at `offset` in the segment of a uop's memory operand. May fault. */
+export function atSegment(u: usize, offset: u64, size: u32, write: bool): u64 {
+  if (uopSegment(u) != SEGMENT_FLAT) return linear(uopSegment(u), offset, size, write);
+  return isCode64() ? linear64(usesStack(u) ? SEG_SS : SEG_DS, offset, size) : offset;
+}
+
+/** In 64-bit mode the base register alone tells a stack operand. */
+function usesStack(u: usize): bool {
+  const base = <u32>load<u8>(u + UOP_BASE_8);
+  return base == REG_RSP || base == REG_RBP;
 }
 
 /** The same `offset` bytes into the operand: the offset wraps at the address size, as the operand's parts do. */
 export function operandPart(u: usize, offset: u32, size: u32, write: bool): u64 {
-  const at = (ea(u) + offset) & 0xffff_ffff;
-  return uopSegment(u) == SEGMENT_FLAT ? at : linear(uopSegment(u), at, size, write);
+  const at = ea(u) + offset;
+  return atSegment(u, isCode64() ? at : at & 0xffff_ffff, size, write);
 }
 
 /** What SS.B leaves of the stack pointer. */
-export function stackMask(): u32 {
+export function stackMask(): u64 {
+  if (isCode64()) return <u64>-1;
   return (mode() & MODE_STACK32) != 0 ? 0xffff_ffff : 0xffff;
 }
 
-export function stackPointer(): u32 {
-  return reg32(REG_RSP) & stackMask();
+export function stackPointer(): u64 {
+  return reg64(REG_RSP) & stackMask();
 }
 
 /** Sets as much of the stack pointer as SS.B says; the rest stays. */
-export function setStackPointer(value: u32): void {
-  if ((mode() & MODE_STACK32) != 0) setReg32(REG_RSP, value);
-  else setReg16(REG_RSP, value);
+export function setStackPointer(value: u64): void {
+  if (isCode64()) setReg64(REG_RSP, value);
+  else if ((mode() & MODE_STACK32) != 0) setReg32(REG_RSP, <u32>value);
+  else setReg16(REG_RSP, <u32>value);
 }
 
 /** The linear address of a stack slot. May fault. */
 export function stackLinear(offset: u64, size: u32, write: bool): u64 {
-  return linear(SEG_SS, offset & <u64>stackMask(), size, write);
-}
-
-export function push16(value: u32): void {
-  const pointer = (stackPointer() - 2) & stackMask();
-  const at = stackLinear(pointer, 2, true);
-  if (fault) return;
-  write16(at, value);
-  if (!fault) setStackPointer(pointer);
-}
-
-export function push32(value: u32): void {
-  const pointer = (stackPointer() - 4) & stackMask();
-  const at = stackLinear(pointer, 4, true);
-  if (fault) return;
-  write32(at, value);
-  if (!fault) setStackPointer(pointer);
-}
-
-export function pop16(): u32 {
-  const at = stackLinear(stackPointer(), 2, false);
-  if (fault) return 0;
-  const value = read16(at);
-  if (!fault) setStackPointer(stackPointer() + 2);
-  return value;
-}
-
-export function pop32(): u32 {
-  const at = stackLinear(stackPointer(), 4, false);
-  if (fault) return 0;
-  const value = read32(at);
-  if (!fault) setStackPointer(stackPointer() + 4);
-  return value;
+  return linear(SEG_SS, offset & stackMask(), size, write);
 }
 
 /** Privilege level, with what depends on it. */
@@ -175,17 +172,23 @@ function isFlat(segment: u32): bool {
   return segmentBase(segment) == 0 && segmentLimit(segment) == 0xffff_ffff;
 }
 
-/** Derives the MODE bits. Due after every change of CR0, EFLAGS.VM, CPL, CS, SS, DS or ES. */
+/** Derives the MODE bits. Due after every change of CR0, CR4.SMAP, EFER, EFLAGS.VM and AC, CPL, CS, SS, DS or ES. */
 export function updateMode(): void {
   const cr0 = load<u64>(STATE_CR0);
+  const long = (load<u64>(STATE_EFER) & EFER_LMA) != 0;
+  const code64 = long && (segmentAttributes(SEG_CS) & ATTRIBUTE_L) != 0;
   let bits: u32 = (cr0 & CR0_PG) != 0 ? MODE_PAGING : 0;
+  if (long) bits |= MODE_LONG;
+  if (code64) bits |= MODE_CODE64;
   if ((cr0 & CR0_PE) != 0) bits |= systemFlag(VM) ? MODE_V86 : MODE_PROTECTED;
-  if ((segmentAttributes(SEG_CS) & ATTRIBUTE_B) != 0) bits |= MODE_CODE32;
-  if ((segmentAttributes(SEG_SS) & ATTRIBUTE_B) != 0) bits |= MODE_STACK32;
+  if (!code64 && (segmentAttributes(SEG_CS) & ATTRIBUTE_B) != 0) bits |= MODE_CODE32;
+  if (!code64 && (segmentAttributes(SEG_SS) & ATTRIBUTE_B) != 0) bits |= MODE_STACK32;
   if (cpl() == 3) bits |= MODE_USER;
-  if (isFlat(SEG_DS) && isFlat(SEG_SS) && isFlat(SEG_ES)) bits |= MODE_FLAT;
+  if (!code64 && isFlat(SEG_DS) && isFlat(SEG_SS) && isFlat(SEG_ES)) bits |= MODE_FLAT;
   store<u32>(STATE_MODE_32, bits);
-  store<u32>(STATE_TLB_BASE_32, TLB + ((bits & MODE_USER) != 0 ? TLB_SIZE * TLB_ENTRY_SIZE : 0));
+  store<u64>(STATE_RIP_MASK, code64 ? <u64>-1 : 0xffff_ffff);
+  const part: u32 = (bits & MODE_USER) != 0 ? 1 : isOpen() ? 2 : 0;
+  store<u32>(STATE_TLB_BASE_32, TLB + part * TLB_SIZE * TLB_ENTRY_SIZE);
 }
 
 /**
@@ -198,6 +201,11 @@ export function loadRealSegment(segment: u32, selector: u32): void {
   if (isV86()) setSegment(segment, selector, ATTRIBUTES_V86, base, 0xffff);
   else if ((attributes & ATTRIBUTE_P) == 0) setSegment(segment, selector, ATTRIBUTES_REAL, base, 0xffff);
   else setSegment(segment, selector, attributes, base, segmentLimit(segment));
+}
+
+/** SS of 64-bit code without a stack segment; its DPL is the privilege level all the same. */
+export function setNullStack(selector: u32): void {
+  setSegment(SEG_SS, selector, (selector & 3) << 5, 0, 0);
 }
 
 /** Makes a data segment register hold `selector` and nothing behind it. */
@@ -216,7 +224,11 @@ export function loadSegment(segment: u32, selector: u32): void {
 }
 
 function loadStackSegment(selector: u32): void {
-  if (isNull(selector)) return raiseError(VECTOR_GP, 0);
+  if (isNull(selector)) {
+    // A null SS is a stack for 64-bit code of rings 0 to 2.
+    if (!isCode64() || cpl() == 3 || (selector & 3) != cpl()) return raiseError(VECTOR_GP, 0);
+    return setNullStack(selector);
+  }
   const error = selector & 0xfffc;
   const descriptor = readDescriptor(selector);
   if (fault) return;

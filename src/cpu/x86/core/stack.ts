@@ -4,7 +4,7 @@ import { probeWrite, readSized, writeSized } from './access';
 import { fault } from './fault';
 import { readOperand, writeOperand } from './operand';
 import { loadSegment, setStackPointer, stackLinear, stackMask, stackPointer } from './segment';
-import { reg32, register, segmentSelector, setReg32, setRegister } from './state';
+import { reg64, register, segmentSelector, setReg64, setRegister } from './state';
 import { hasImmediate, isMemory, uopImmediate, uopReg, uopRm, uopSelector, uopSize } from './uop';
 
 /** Pushes a value of 2 or 4 bytes. May fault, and has then done nothing. */
@@ -17,12 +17,12 @@ export function pushSized(size: u32, value: u64): void {
 }
 
 /** The slot `skip` bytes above the top of the stack. May fault. */
-export function peekStack(skip: u32, size: u32): u64 {
+export function peekStack(skip: u64, size: u32): u64 {
   const address = stackLinear(stackPointer() + skip, size, false);
   return fault ? 0 : readSized(address, size);
 }
 
-export function dropStack(bytes: u32): void {
+export function dropStack(bytes: u64): void {
   setStackPointer(stackPointer() + bytes);
 }
 
@@ -36,11 +36,11 @@ export function pop(u: usize): void {
   const size = uopSize(u);
   const value = peekStack(0, size);
   if (fault) return;
-  const before = reg32(REG_RSP);
+  const before = reg64(REG_RSP);
   dropStack(size);
   if (!isMemory(u)) return setRegister(uopRm(u), size, value);
   writeOperand(u, value);
-  if (fault) setReg32(REG_RSP, before);
+  if (fault) setReg64(REG_RSP, before);
 }
 
 /** With a 32-bit operand size only the low half of the slot is written, as processors since the P6 do. */
@@ -61,8 +61,8 @@ export function popSegment(u: usize): void {
   const mask = stackMask();
   loadSegment(uopReg(u), selector);
   if (fault) return;
-  const kept = reg32(REG_RSP) & ~mask;
-  setReg32(REG_RSP, kept | (pointer & mask));
+  const kept = reg64(REG_RSP) & ~mask;
+  setReg64(REG_RSP, mask == 0xffff_ffff ? pointer & mask : kept | (pointer & mask));
   if (uopReg(u) == SEG_SS) store<u32>(STATE_SHADOW_32, 1);
 }
 
@@ -100,30 +100,30 @@ export function popa(u: usize): void {
 export function enter(u: usize): void {
   const size = uopSize(u);
   const level = uopSelector(u) & 31;
-  const before = reg32(REG_RSP);
+  const before = reg64(REG_RSP);
   pushSized(size, register(REG_RBP, size));
   const frame = stackPointer();
   for (let index: u32 = 1; index < level && !fault; index++) {
-    const address = stackLinear((reg32(REG_RBP) - size * index) & stackMask(), size, false);
+    const address = stackLinear((reg64(REG_RBP) - size * index) & stackMask(), size, false);
     if (fault) break;
     const link = readSized(address, size);
     if (!fault) pushSized(size, link);
   }
   if (level > 0 && !fault) pushSized(size, frame);
-  const top = (stackPointer() - <u32>uopImmediate(u)) & stackMask();
+  const top = (stackPointer() - uopImmediate(u)) & stackMask();
   // The new top must be writable, although nothing is written there.
   if (!fault) {
     const address = stackLinear(top, size, true);
     if (!fault) probeWrite(address, size);
   }
-  if (fault) return setReg32(REG_RSP, before);
+  if (fault) return setReg64(REG_RSP, before);
   setStackPointer(top);
   setRegister(REG_RBP, size, frame);
 }
 
 export function leave(u: usize): void {
   const size = uopSize(u);
-  const frame = reg32(REG_RBP) & stackMask();
+  const frame = reg64(REG_RBP) & stackMask();
   const address = stackLinear(frame, size, false);
   if (fault) return;
   const value = readSized(address, size);

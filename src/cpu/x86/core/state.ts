@@ -129,10 +129,20 @@ export function codeSize(): u32 {
   store<u32>(address + SEGMENT_LIMIT, limit);
 }
 
+export function setSegmentBase(segment: u32, base: u64): void {
+  store<u64>(segmentAddress(segment) + SEGMENT_BASE, base);
+}
+
 /** A value of `size` bytes, sign-extended to 64 bits. */
 export function signExtend(value: u64, size: u32): i64 {
   const unused: u64 = 64 - (size << 3);
   return (value << unused) as i64 >> unused;
+}
+
+/** Whether bits 63 to 47 of a linear address agree (SDM volume 1, section 3.3.7.1). */
+// @ts-ignore: decorator
+@inline export function isCanonical(linear: u64): bool {
+  return <i64>(linear << 16) >> 16 == <i64>linear;
 }
 
 /** A value cut to `size` bytes. */

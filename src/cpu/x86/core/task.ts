@@ -55,7 +55,7 @@ import { fault, raiseError, VECTOR_GP, VECTOR_NP, VECTOR_SS, VECTOR_TS } from '.
 import { materialize, NT, RF, setFlags, VM } from './flags';
 import { ACCESS_WRITE, flushTlb, loadPdptes } from './paging';
 import { isAccessible, loadRealSegment, setCpl, updateMode } from './segment';
-import { cpl, rip, segmentAttributes, segmentBase, segmentLimit, segmentSelector, setRip, setSegment } from './state';
+import { cpl, isCanonical, rip, segmentAttributes, segmentBase, segmentLimit, segmentSelector, setRip, setSegment } from './state';
 import { SUPPORTED_FLAGS } from './eflags';
 
 /** What causes a switch decides about busy bits, the link and NT (SDM volume 3, table 7-2). */
@@ -89,6 +89,17 @@ export function readInnerStack(level: u32, ext: u32): u64 {
   innerSelector = systemRead16(address + (wide ? 4 : 2));
   if (fault) return 0;
   return checkInnerStack(level, ext);
+}
+
+/** The stack pointer at `offset` of a 64-bit TSS. May fault. */
+export function readWideStack(offset: u32, ext: u32): u64 {
+  if (offset + 7 > segmentLimit(SEG_TR)) {
+    raiseError(VECTOR_TS, (segmentSelector(SEG_TR) & 0xfffc) | ext);
+    return 0;
+  }
+  const pointer = systemRead(segmentBase(SEG_TR) + offset, 8);
+  if (!fault && !isCanonical(pointer)) raiseError(VECTOR_SS, ext);
+  return pointer;
 }
 
 function checkInnerStack(level: u32, ext: u32): u64 {

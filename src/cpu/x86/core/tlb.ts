@@ -25,9 +25,9 @@ export const RIGHT_EXECUTE: u32 = 2;
 export const RIGHT_GLOBAL: u32 = 4;
 export const RIGHT_LARGE: u32 = 8;
 
-/** The entry for `linear`; `user` is 0 or the user bit of a page-fault error code, 4. */
+/** The entry for `linear`; `user` is 0, the user bit of a page-fault error code, 4, or ACCESS_OPEN. */
 export function tlbEntry(linear: u64, user: u32): usize {
-  const half = user == 0 ? 0 : TLB_SIZE * TLB_ENTRY_SIZE;
+  const half = user == 0 ? 0 : user == 4 ? TLB_SIZE * TLB_ENTRY_SIZE : 2 * TLB_SIZE * TLB_ENTRY_SIZE;
   return TLB + half + (<u32>(linear >> 12) & (TLB_SIZE - 1)) * TLB_ENTRY_SIZE;
 }
 
@@ -75,7 +75,7 @@ function clearEntry(entry: usize): void {
 
 /** Makes every entry invalid, whatever it held: memory starts as zeroes, which would be tags of page 0. */
 export function initializeTlb(): void {
-  for (let number: u32 = 0; number < 2 * TLB_SIZE; number++) clearEntry(TLB + <u32>number * TLB_ENTRY_SIZE);
+  for (let number: u32 = 0; number < 3 * TLB_SIZE; number++) clearEntry(TLB + <u32>number * TLB_ENTRY_SIZE);
   store<u64>(TLB_USED, 0);
 }
 
@@ -102,6 +102,7 @@ export function invalidatePage(linear: u64): void {
   if (load<u32>(TLB_USED, 4) != 0) return flushTlbGlobal();
   invalidateEntry(tlbEntry(linear, 0));
   invalidateEntry(tlbEntry(linear, 4));
+  invalidateEntry(tlbEntry(linear, 8));
 }
 
 /** The entry stays in the list, so that it is listed once. */

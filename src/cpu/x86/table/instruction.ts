@@ -4,7 +4,10 @@
  *
  * `encoding` is Intel's notation (SDM volume 2, section 3.1.1.1): opcode bytes in hexadecimal, `/r` or `/0`-`/7` for a
  * ModRM byte, `+r` for a register in the low three bits of the opcode, `+cc` for a condition there. A leading `66`,
- * `F3` or `F2` is a mandatory prefix. Immediates are implied by the operands.
+ * `F3` or `F2` is a mandatory prefix, and `NP` says that there must be none of the three. A byte after the opcode is the
+ * whole ModRM byte, with `+i` for an x87 stack register in its low three bits; it goes before a row with `/`, whose
+ * operand is then memory. `VEX` before all says that the rest stands behind a VEX prefix, which implies prefix and map.
+ * Immediates are implied by the operands.
  *
  * Operands are Intel's codes (SDM volume 2, appendix A.2). The letter says where it is:
  *
@@ -13,6 +16,9 @@
  *     S  segment register by ModRM.reg     C  control register  D  debug register
  *     I  immediate                         J  relative branch   A  far pointer in the instruction
  *     O  memory at an absolute offset      X  DS:rSI            Y  ES:rDI
+ *     B  register by VEX.vvvv
+ *     P  MMX register by ModRM.reg         Q  MMX or memory     N  MMX register by ModRM.rm
+ *     V  XMM register by ModRM.reg         W  XMM or memory     U  XMM register by ModRM.rm
  *
  * and the second letter how wide it is:
  *
@@ -20,8 +26,10 @@
  *     v  operand size (2, 4, 8)        z  2, or 4 for operand sizes 4 and 8     y  4, or 8 in 64-bit operand size
  *     p  far pointer: 2 + operand size                  a  pair for BOUND       s  6- or 10-byte table register
  *     bs a byte, sign-extended to the operand size      n  natural width (4, or 8 in 64-bit mode)
+ *     t  10 bytes                                       ss, sd  the lowest single (4) or double (8)
+ *     dq, ps, pd  16 bytes, which must be aligned       u  16 bytes at any address
  *
- * Anything else is literal: `AL`, `CL`, `DX`, `1`, `ES`; `rAX` is AX, EAX or RAX by operand size.
+ * Anything else is literal: `AL`, `CL`, `DX`, `1`, `ES`, `ST0`, `STi`; `rAX` is AX, EAX or RAX by operand size.
  */
 export interface Instruction {
   readonly encoding: string;
@@ -56,8 +64,14 @@ export type Trait =
   | 'repz'
   /** Does not exist in 64-bit mode. */
   | 'no64'
+  /** Exists in 64-bit mode only. */
+  | 'only64'
   /** Its operand size is 64 in 64-bit mode without REX.W. */
-  | 'default64';
+  | 'default64'
+  /** Its operand size is 64 in 64-bit mode, whatever the prefixes say. */
+  | 'force64'
+  /** Raises #UD when ModRM names memory. */
+  | 'register';
 
 /**
  * Builds a row. `syntax` is the mnemonic and its operands, `effects` a list of `r=cz` (reads), `w=oszapc` (writes) and

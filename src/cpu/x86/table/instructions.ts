@@ -1,4 +1,8 @@
 import { instruction, type Instruction } from './instruction.ts';
+import { EXTENSION_INSTRUCTIONS } from './extension-instructions.ts';
+import { MMX_INSTRUCTIONS } from './mmx-instructions.ts';
+import { SSE_INSTRUCTIONS } from './sse-instructions.ts';
+import { X87_INSTRUCTIONS } from './x87-instructions.ts';
 
 /** Conditions in the order of their encoding, with the flags each reads (SDM volume 1, appendix B). */
 export const CONDITIONS: readonly { readonly name: string; readonly reads: string }[] = [
@@ -75,8 +79,8 @@ const shift = ({ number, name, effects }: { number: number; name: string; effect
 ];
 
 const conditional = ({ name, reads }: { name: string; reads: string }, number: number): Instruction[] => [
-  instruction(hex(0x70 + number), `j${name} Jb`, `r=${reads} end default64 handler=jcc`),
-  instruction(`0F ${hex(0x80 + number)}`, `j${name} Jz`, `r=${reads} end default64 handler=jcc`),
+  instruction(hex(0x70 + number), `j${name} Jb`, `r=${reads} end force64 handler=jcc`),
+  instruction(`0F ${hex(0x80 + number)}`, `j${name} Jz`, `r=${reads} end force64 handler=jcc`),
   instruction(`0F ${hex(0x90 + number)} /r`, `set${name} Eb`, `r=${reads} handler=setcc`),
   instruction(`0F ${hex(0x40 + number)} /r`, `cmov${name} Gv,Ev`, `r=${reads} handler=cmovcc`),
 ];
@@ -117,10 +121,10 @@ const MOVES: readonly Instruction[] = [
   instruction('B8 +r', 'mov Zv,Iv'),
   instruction('C6 /0', 'mov Eb,Ib'),
   instruction('C7 /0', 'mov Ev,Iz'),
-  instruction('0F 20 /r', 'mov Rn,Cn', 'u=oszapc privileged handler=mov_from_control'),
-  instruction('0F 22 /r', 'mov Cn,Rn', 'u=oszapc privileged end handler=mov_to_control'),
-  instruction('0F 21 /r', 'mov Rn,Dn', 'u=oszapc privileged handler=mov_from_debug'),
-  instruction('0F 23 /r', 'mov Dn,Rn', 'u=oszapc privileged end handler=mov_to_debug'),
+  instruction('0F 20 /r', 'mov Rn,Cn', 'u=oszapc privileged force64 handler=mov_from_control'),
+  instruction('0F 22 /r', 'mov Cn,Rn', 'u=oszapc privileged end force64 handler=mov_to_control'),
+  instruction('0F 21 /r', 'mov Rn,Dn', 'u=oszapc privileged force64 handler=mov_from_debug'),
+  instruction('0F 23 /r', 'mov Dn,Rn', 'u=oszapc privileged end force64 handler=mov_to_debug'),
   instruction('0F B6 /r', 'movzx Gv,Eb'),
   instruction('0F B7 /r', 'movzx Gv,Ew'),
   instruction('0F BE /r', 'movsx Gv,Eb'),
@@ -130,6 +134,7 @@ const MOVES: readonly Instruction[] = [
   instruction('90', 'nop'),
   instruction('F3 90', 'pause', 'handler=nop'),
   instruction('90 +r', 'xchg Zv,rAX'),
+  instruction('0F 0D /r', 'nop Ev', 'handler=nop'),
   instruction('0F 1F /r', 'nop Ev', 'handler=nop'),
   instruction('0F 18 /r', 'nop Ev', 'handler=nop'),
   instruction('0F 19 /r', 'nop Ev', 'handler=nop'),
@@ -153,8 +158,8 @@ const STACK: readonly Instruction[] = [
   ...segmentStack('CS', '0E', undefined, 'no64'),
   ...segmentStack('SS', '16', '17', 'no64'),
   ...segmentStack('DS', '1E', '1F', 'no64'),
-  ...segmentStack('FS', '0F A0', '0F A1', ''),
-  ...segmentStack('GS', '0F A8', '0F A9', ''),
+  ...segmentStack('FS', '0F A0', '0F A1', 'default64'),
+  ...segmentStack('GS', '0F A8', '0F A9', 'default64'),
   instruction('50 +r', 'push Zv', 'default64'),
   instruction('58 +r', 'pop Zv', 'default64'),
   instruction('68', 'push Iz', 'default64'),
@@ -251,23 +256,23 @@ const STRINGS: readonly Instruction[] = [
 
 const TRANSFERS: readonly Instruction[] = [
   ...CONDITIONS.flatMap(conditional),
-  instruction('EB', 'jmp Jb', 'end default64'),
-  instruction('E9', 'jmp Jz', 'end default64'),
-  instruction('FF /4', 'jmp Ev', 'end default64 handler=jmp_indirect'),
+  instruction('EB', 'jmp Jb', 'end force64'),
+  instruction('E9', 'jmp Jz', 'end force64'),
+  instruction('FF /4', 'jmp Ev', 'end force64 handler=jmp_indirect'),
   instruction('EA', 'jmpf Ap', 'end no64'),
   instruction('FF /5', 'jmpf Mp', 'end'),
-  instruction('E8', 'call Jz', 'end default64'),
-  instruction('FF /2', 'call Ev', 'end default64 handler=call_indirect'),
+  instruction('E8', 'call Jz', 'end force64'),
+  instruction('FF /2', 'call Ev', 'end force64 handler=call_indirect'),
   instruction('9A', 'callf Ap', 'end no64'),
   instruction('FF /3', 'callf Mp', 'end'),
-  instruction('C3', 'ret', 'end default64'),
-  instruction('C2', 'ret Iw', 'end default64'),
+  instruction('C3', 'ret', 'end force64'),
+  instruction('C2', 'ret Iw', 'end force64'),
   instruction('CB', 'retf', 'end'),
   instruction('CA', 'retf Iw', 'end'),
-  instruction('E0', 'loopne Jb', 'r=z end default64'),
-  instruction('E1', 'loope Jb', 'r=z end default64'),
-  instruction('E2', 'loop Jb', 'end default64'),
-  instruction('E3', 'jcxz Jb', 'end default64'),
+  instruction('E0', 'loopne Jb', 'r=z end force64'),
+  instruction('E1', 'loope Jb', 'r=z end force64'),
+  instruction('E2', 'loop Jb', 'end force64'),
+  instruction('E3', 'jcxz Jb', 'end force64'),
   instruction('CC', 'int3', 'end'),
   instruction('CD', 'int Ib', 'end'),
   instruction('CE', 'into', 'r=o end no64'),
@@ -302,6 +307,10 @@ const SYSTEM: readonly Instruction[] = [
   instruction('0F 02 /r', 'lar Gv,Ew', 'w=z protected'),
   instruction('0F 03 /r', 'lsl Gv,Ew', 'w=z protected'),
   instruction('63 /r', 'arpl Ew,Gw', 'w=z protected no64'),
+  instruction('63 /r', 'movsxd Gv,Ed', 'only64'),
+  instruction('0F 05', 'syscall', 'end only64'),
+  instruction('0F 07', 'sysret', 'end only64'),
+  instruction('0F 01 F8', 'swapgs', 'privileged end only64'),
   instruction('0F 06', 'clts', 'privileged end'),
   instruction('0F 08', 'invd', 'privileged'),
   instruction('0F 09', 'wbinvd', 'privileged'),
@@ -318,15 +327,6 @@ const SYSTEM: readonly Instruction[] = [
   instruction('0F AA', 'rsm', 'end'),
 ];
 
-/**
- * The coprocessor's opcodes on a processor without one: #NM when CR0.EM or CR0.TS asks for it, else nothing happens,
- * which is how software finds out (FNINIT, FNSTSW AX, and AX is as before).
- */
-const COPROCESSOR: readonly Instruction[] = [
-  instruction('9B', 'wait', ''),
-  ...Array.from({ length: 8 }, (_, index) => instruction(`${hex(0xd8 + index)} /r`, 'esc Ev', '')),
-];
-
 /** Every instruction that skep executes. The order has no meaning. */
 export const INSTRUCTIONS: readonly Instruction[] = [
   ...MOVES,
@@ -336,5 +336,8 @@ export const INSTRUCTIONS: readonly Instruction[] = [
   ...STRINGS,
   ...TRANSFERS,
   ...SYSTEM,
-  ...COPROCESSOR,
+  ...X87_INSTRUCTIONS,
+  ...EXTENSION_INSTRUCTIONS,
+  ...MMX_INSTRUCTIONS,
+  ...SSE_INSTRUCTIONS,
 ];

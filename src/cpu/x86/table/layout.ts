@@ -2,16 +2,17 @@
  * Where the engine keeps what in the arena. The interpreter, its host side and any later code generator all address
  * the processor's state at these constants; nothing of it lives in WebAssembly globals or objects.
  *
- *     0x0000_0000  static data of the compiled engine (the first page stays unused: a null pointer is a bug)
+ *     0x0000_0000  unused: a null pointer is a bug
  *     0x0001_0000  processor state
- *     0x0001_4000  decoder tables
+ *     0x0001_4000  static data of the compiled engine: the decoder's tables for the most part
  *     0x0004_0000  TLB
- *     0x0008_0000  list of the TLB entries in use
+ *     0x000a_0000  list of the TLB entries in use
  *     0x0010_0000  decoded code
  *     ENGINE_END   segments and the flat view
  */
 export const STATE = 0x1_0000;
-export const DECODER_TABLES = 0x1_4000;
+/** The compiler is told of it in build.mjs. */
+export const STATIC_DATA = 0x1_4000;
 export const TLB = 0x4_0000;
 export const CODE_CACHE = 0x10_0000;
 export const ENGINE_END = 0x200_0000;
@@ -104,10 +105,25 @@ export const FIELD = {
   // What taken branches compare INSTRUCTIONS with: LIMIT, or 0 when something else asks for attention (a pin, an exit,
   // a change of the memory map). The main loop sets it back.
   DEADLINE: 0x2b8,
+  RIP_MASK: 0x2c0, // what an instruction pointer is cut to: 64 bits in 64-bit mode, else 32
 
   MSR: 0x300, // storage of the MSRs in core/msr.ts, 8 bytes each, 128 of them
-  X87: 0x800, // rooms for x87 and SSE state
-  SSE: 0xa00,
+
+  // x87: registers R0 to R7 (not ST(0) to ST(7)) of 16 bytes, significand first; an MMX register is a significand.
+  X87: 0x800,
+  X87_CONTROL_32: 0x880,
+  X87_STATUS_32: 0x884, // without TOP
+  X87_TOP_32: 0x888,
+  X87_USED_32: 0x88c, // a bit for each register that is not empty: the tag word as FXSAVE has it
+  X87_OPCODE_32: 0x890, // of the last instruction: bits 10:8 of its first byte, 7:0 ModRM
+  X87_CS_32: 0x894,
+  X87_IP: 0x898,
+  X87_DP: 0x8a0,
+  X87_DS_32: 0x8a8,
+  FERR_32: 0x8ac, // 1: the FERR# pin is asserted (an exception with CR0.NE clear), which a PC wires to IRQ 13
+
+  SSE: 0xa00, // XMM0 to XMM15 of 16 bytes
+  MXCSR_32: 0xb00,
 } as const;
 
 /** What a decoded instruction depends on besides its bytes; part of the key of decoded code. */
@@ -120,7 +136,7 @@ export const MODE = {
   FLAT: 0x20, // DS, ES and SS: base 0, limit 4 GiB, present, writable, expand-up
   USER: 0x40, // CPL 3
   LONG: 0x80,
-  CODE64: 0x100,
+  CODE64: 0x100, // 64-bit mode; then CODE32, STACK32 and FLAT are not set
 } as const;
 
 /** Why run() returned. */
@@ -128,7 +144,7 @@ export const EXIT = { NONE: 0, LIMIT: 1, HALT: 2, SHUTDOWN: 3, REQUEST: 4 } as c
 
 /**
  * A decoded instruction, 32 bytes. Registers are byte offsets from REGS, so that AH is 1 and EBX is 24; control,
- * debug and segment registers are plain numbers. The trait MEMORY says that the E or M operand is in memory, IMMEDIATE
+ * debug and segment registers are plain numbers; WIDE is REX.W. The trait MEMORY says that the E or M operand is in memory, IMMEDIATE
  * that the row has an immediate (so that IN AL,Ib is told from IN AL,DX); a literal 1 counts as one.
  */
 export const UOP_SIZE = 32;
@@ -151,11 +167,11 @@ export const UOP = {
   OFFSET_16: 30, // of the instruction's first byte in its page
 } as const;
 export const SEGMENT_FLAT = 0xff;
-export const UOP_TRAIT = { MEMORY: 1, LOCK: 2, REP: 4, REPNE: 8, PRIVILEGED: 16, IMMEDIATE: 32 } as const;
+export const UOP_TRAIT = { MEMORY: 1, LOCK: 2, REP: 4, REPNE: 8, PRIVILEGED: 16, IMMEDIATE: 32, WIDE: 64 } as const;
 
 /**
- * The TLB: TLB_SIZE entries for the supervisor, then as many for user mode, 32 bytes each, direct mapped by the low
- * bits of the linear page number. A tag is the linear address of the page, or TLB_INVALID, which is not page aligned
+ * The TLB: TLB_SIZE entries for the supervisor, as many for user mode, and as many for the supervisor while CR4.SMAP and
+ * EFLAGS.AC open user pages to it; 32 bytes each, direct mapped by the low bits of the linear page number. A tag is the linear address of the page, or TLB_INVALID, which is not page aligned
  * and so equal to none. An access of `size` bytes at `a` hits when `(a + size - 1) & ~0xfff == tag` of the entry of
  * `a`, so that accesses that cross a page miss. What must not go ahead at once (MMIO, read-only, first write of a
  * logged page, code) is a tag that is not there.
@@ -172,6 +188,6 @@ export const TLB_FLAG = { LISTED: 1, GLOBAL: 2 } as const;
  *
  *     +0  u32 how many    +4  u32 1 when a part of a large page has been entered    +8  u16 entry numbers
  */
-export const TLB_USED = 0x8_0000;
+export const TLB_USED = 0xa_0000;
 export const TLB_ENTRY_SIZE = 32;
 export const TLB_INVALID = 1;
