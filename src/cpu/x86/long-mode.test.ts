@@ -109,7 +109,7 @@ describe('exceptions', () => {
     ['mov rax, 0x100000000\nmov cr0, rax', 13],
     ['mov rax, cr4\nand al, 0xdf\nmov cr4, rax', 13],
     ['rdfsbase rax', 6],
-    [`mov rsi, ${0x2_0008}\no64 cmpxchg8b [rsi]`, 13],
+    ['mov rsi, 0x20008\no64 cmpxchg8b [rsi]', 13],
   ])('%s raises %i', (source, vector) => {
     expect(machine.execute(source)?.vector).toBe(vector);
   });

@@ -144,6 +144,8 @@ const isOf =
 
 const isMemory: Takes = (wanted, operand, { form, operandSize }) => {
   if (operand.kind !== 'memory') return false;
+  // Only MOV to and from the accumulator has addresses of 64 bits.
+  if (operand.displacementSize === 8 && wanted.place !== 'O') return false;
   const { size, far } = operand.words;
   if (far && !isFarTransfer(form)) return false;
   const width = isFarTransfer(form) ? operandSize : memoryWidth(form, wanted, operandSize);

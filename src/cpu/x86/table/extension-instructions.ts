@@ -25,6 +25,7 @@ const ARITHMETIC: readonly Instruction[] = [
 ];
 
 const MOVES: readonly Instruction[] = [
+  instruction('0F 0D /r', 'prefetchw Ev', 'handler=nop'),
   instruction('0F 38 F0 /r', 'movbe Gv,Mv', 'handler=movbe_load'),
   instruction('0F 38 F1 /r', 'movbe Mv,Gv', 'handler=movbe_store'),
 ];

@@ -134,7 +134,6 @@ const MOVES: readonly Instruction[] = [
   instruction('90', 'nop'),
   instruction('F3 90', 'pause', 'handler=nop'),
   instruction('90 +r', 'xchg Zv,rAX'),
-  instruction('0F 0D /r', 'nop Ev', 'handler=nop'),
   instruction('0F 1F /r', 'nop Ev', 'handler=nop'),
   instruction('0F 18 /r', 'nop Ev', 'handler=nop'),
   instruction('0F 19 /r', 'nop Ev', 'handler=nop'),
