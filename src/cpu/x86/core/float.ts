@@ -334,6 +334,12 @@ export function giveA(): void {
   outSignificand = aSignificand;
 }
 
+export function giveB(): void {
+  outSign = bSign;
+  outExponent = bExponent;
+  outSignificand = bSignificand;
+}
+
 function giveQuietA(): void {
   outSign = aSign;
   outExponent = EXPONENT_SPECIAL;
