@@ -2,8 +2,6 @@
 // Series in 128 bits, rounded once. Arguments of the trigonometric ones are reduced, exactly, by a pi of 66 bits, as
 // real processors do, so that results for large arguments agree with theirs.
 import {
-  aDenormal,
-  add,
   aExponent,
   aKind,
   aSign,
@@ -12,12 +10,8 @@ import {
   bKind,
   bSign,
   bSignificand,
-  DENORMAL,
   FINITE,
-  flags,
   giveA,
-  giveB,
-  giveIndefinite,
   giveInfinity,
   giveInvalid,
   giveZero,
@@ -32,12 +26,8 @@ import {
   outSignificand,
   raiseFloat,
   round,
-  roundedUp,
   setA80,
   setAInteger,
-  setBInteger,
-  swapOperands,
-  unmasked,
   ZERO,
   ZERO_DIVIDE,
 } from './float';
@@ -55,7 +45,6 @@ import {
   setWideInteger,
   wideExponent,
   wideHigh,
-  wideSign,
 } from './wide';
 import { BEFORE, beginBinary, beginFull, beginUnary, reportAll, setIndefinite, stackToA } from './x87';
 import {
@@ -67,7 +56,6 @@ import {
   pop,
   push,
   remember,
-  report,
   setC1,
   setStack,
   setStatus,
@@ -405,7 +393,7 @@ function arctangentOfX(): void {
 // ---------------------------------------------------------------------------------------------------------------------
 // Powers and logarithms
 
-/** 2^ST(0) - 1, for -1 to 1. Beyond, the manual leaves the result undefined: ours is ST(0). */
+/** 2^ST(0) - 1, for -1 to 1. Beyond, the manual leaves the result undefined: ours is ST(0), like that of processors. */
 export function f2xm1(u: usize): void {
   if (!beginUnary(u)) return;
   stackToA(0);
@@ -419,12 +407,10 @@ function power(): void {
     setAInteger(-1);
     return giveA();
   }
-  if (aKind == ZERO || aExponent > 0) return giveA();
-  if (aExponent == 0) {
-    if (aSignificand << 1 != 0) return giveA();
-    setAInteger(aSign != 0 ? -1 : 1);
-    giveA();
-    if (aSign != 0) setA80(0xbffe, 0x8000_0000_0000_0000);
+  if (aKind == ZERO) return giveA();
+  if (aExponent >= 0) {
+    raiseFloat(INEXACT);
+    if (aExponent == 0 && aSignificand << 1 == 0 && aSign != 0) setA80(0xbffe, 0x8000_0000_0000_0000);
     return giveA();
   }
   setWide(X, aSign, aExponent, aSignificand, 0);
@@ -476,7 +462,8 @@ function logarithm(): void {
   if (bKind == INFINITE) return giveInfinity(negative ^ below);
   if (bKind == ZERO) return giveZero(negative ^ below);
   if (power) {
-    // An integer: the product may be exact.
+    // An integer: the product may be exact, but processors do not say so.
+    if (aExponent != 0) raiseFloat(INEXACT);
     setAInteger(aExponent);
     return multiply();
   }
@@ -532,9 +519,13 @@ function logarithmOfNext(): void {
     if (isDenormalStop()) return;
     return giveZero(negative);
   }
-  if (aSign != 0 && aExponent >= 0) return giveInvalid();
-  if (aKind == INFINITE && bKind == ZERO) return giveInvalid();
+  if (aKind == INFINITE && (aSign != 0 || bKind == ZERO)) return giveInvalid();
   if (isDenormalStop()) return;
+  if (aSign != 0 && aExponent >= 0) {
+    // Undefined by the manual: ST(0) as it is, like processors.
+    raiseFloat(INEXACT);
+    return giveA();
+  }
   if (aKind == INFINITE || bKind == INFINITE) return giveInfinity(negative);
   if (bKind == ZERO) return giveZero(negative);
   setWide(X, aSign, aExponent, aSignificand, 0);
