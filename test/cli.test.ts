@@ -11,6 +11,7 @@ let folder = '';
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'skep-cli-'));
+  process.env.SKEP_RUNDIR = join(folder, 'run');
 });
 afterAll(() => {
   rmSync(folder, { recursive: true });
@@ -27,7 +28,7 @@ function skep(args: readonly string[], input = ''): { status: number | null; std
 
 /** A boot ROM of 64 KiB that starts with this 16-bit code. */
 function rom(name: string, code: string): string {
-  const source = `org 0xf0000\nbits 16\nstart:\n${code}\ntimes 0xfff0 - ($ - $$) db 0x90\njmp 0xf000:0\ntimes 0x10000 - ($ - $$) db 0\n`;
+  const source = `org 0\nbits 16\nstart:\n${code}\ntimes 0xfff0 - ($ - $$) db 0x90\njmp 0xf000:0\ntimes 0x10000 - ($ - $$) db 0\n`;
   writeFileSync(join(folder, name), assemble(source).bytes);
   return name;
 }
@@ -171,7 +172,8 @@ describe('skep run', () => {
     ['a guest that computes', 'jmp $'],
     ['a guest that sleeps', 'cli\nhlt'],
   ])('ends with status 3 when the time limit is reached by %s', (_what, code) => {
-    const { status, stderr } = skep(['run', '--bootrom', rom('loop.rom', code), '--time-limit', '0.2']);
+    const image = rom('loop.rom', code);
+    const { status, stderr } = skep(['run', '--bootrom', image, '--time-limit', '0.2', '--deterministic']);
     expect(stderr).toMatch(/^skep: time limit reached after 0\.2/);
     expect(status).toBe(3);
   });
@@ -179,22 +181,32 @@ describe('skep run', () => {
   test('writes the serial port and the debug console to files', () => {
     const code = "mov dx, 0x3f8\nmov al, 's'\nout dx, al\nmov dx, 0x402\nmov al, 'd'\nout dx, al\nmov dx, 0x402\njmp $";
     const image = rom('files.rom', code);
-    skep(['run', '--bootrom', image, '--serial', 'file:serial', '--debugcon', 'file:debug', '--time-limit', '0.05']);
+    const sinks = ['--serial', 'file:serial', '--debugcon', 'file:debug'];
+    skep(['run', '--bootrom', image, ...sinks, '--time-limit', '0.05', '--deterministic']);
     expect(readFileSync(join(folder, 'serial'), 'utf8')).toBe('s');
     expect(readFileSync(join(folder, 'debug'), 'utf8')).toBe('d');
   });
 
-  test('hands standard input to the serial port', () => {
+  test('hands standard input to the serial port', async () => {
     const code = `again: mov dx, 0x3fd\nin al, dx\ntest al, 1\njz again\nmov dx, 0x3f8\nin al, dx\nout dx, al\njmp again`;
-    const { stdout } = skep(['run', '--bootrom', rom('echo.rom', code), '--time-limit', '0.5'], 'abc'.repeat(100));
-    expect(stdout).toBe('abc'.repeat(100));
+    const text = 'abc'.repeat(100);
+    const child = spawn(process.execPath, [SKEP, 'run', '--bootrom', rom('echo.rom', code)], { cwd: folder });
+    child.stdin.end(text);
+    let stdout = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+      if (stdout.length >= text.length) child.kill('SIGINT');
+    });
+    await new Promise((resolve) => child.on('exit', resolve));
+    expect(stdout).toBe(text);
   });
 
   test('ends cleanly on Ctrl-C', async () => {
-    const child = spawn(process.execPath, [SKEP, 'run', '--bootrom', rom('wait.rom', 'cli\nhlt')], { cwd: folder });
+    const code = "mov dx, 0x3f8\nmov al, '!'\nout dx, al\ncli\nhlt";
+    const child = spawn(process.execPath, [SKEP, 'run', '--bootrom', rom('wait.rom', code)], { cwd: folder });
     let stderr = '';
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    setTimeout(() => child.kill('SIGINT'), 1000);
+    child.stdout.on('data', () => child.kill('SIGINT'));
     const status = await new Promise((resolve) => child.on('exit', resolve));
     expect(stderr).toMatch(/^skep: interrupted after/);
     expect(status).toBe(130);

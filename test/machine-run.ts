@@ -1,4 +1,4 @@
-import { Machine, type MachineConfig, type Pace, type Stop, traceLine } from '../src/index.ts';
+import { Machine, type MachineConfig, type Pace, type Stop, type Surroundings, traceLine } from '../src/index.ts';
 
 /** What a machine has said and done so far. */
 export class MachineRun implements Disposable {
@@ -10,10 +10,11 @@ export class MachineRun implements Disposable {
   #awaited: { text: string; in: 'serial' | 'debugConsole' } | undefined;
 
   /** Machines of tests are deterministic unless the test is about time. */
-  constructor(config: Partial<MachineConfig> & Pick<MachineConfig, 'bootRom'>) {
+  constructor(config: Partial<MachineConfig> & Pick<MachineConfig, 'bootRom'>, makeArena?: Surroundings['makeArena']) {
     this.machine = new Machine(
       { name: 'test', memory: 128 * 1024 * 1024, deterministic: true, ...config },
       {
+        makeArena,
         hostTime: () => performance.now() * 1e6,
         wallClock: () => Date.now() / 1000,
         serial: (byte) => {

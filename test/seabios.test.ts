@@ -1,4 +1,8 @@
 import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 import { MachineRun } from './machine-run.ts';
 import { screenText } from './screen-text.ts';
@@ -43,6 +47,12 @@ function start(bios: StockFile, firmwareConsole: 'display' | 'serial' = 'display
   });
 }
 
+/** SeaBIOS logs a line before it shows it. */
+async function runToEnd(run: MachineRun): Promise<void> {
+  await run.runUntil(END, 'debugConsole');
+  await run.run(0.1);
+}
+
 function mapOf({ machine }: MachineRun): string[] {
   return Array.from(machine.memory, ({ segment, gpa, end, prot }) => {
     return `${gpa.toString(16)}-${(end - 1).toString(16)} ${segment.name} ${prot}`;
@@ -53,7 +63,7 @@ for (const bios of BIOSES) {
   describe(`stock SeaBIOS (${bios})`, () => {
     stockTest('runs to its end, says what it does, and shows it', [bios, OPTION_ROM], async () => {
       using run = start(bios);
-      await run.runUntil(END, 'debugConsole');
+      await runToEnd(run);
       expect(run.debugConsole).toMatch(/^SeaBIOS \(version 1\./);
       expect(run.debugConsole).toContain('Running on QEMU (i440fx)');
       expect(run.debugConsole).toContain('QEMU fw_cfg DMA interface supported');
@@ -73,14 +83,14 @@ for (const bios of BIOSES) {
 
     stockTest('leaves a trace of PAM edits and of the framebuffer being placed', [bios, OPTION_ROM], async () => {
       using run = start(bios);
-      await run.runUntil(END, 'debugConsole');
+      await runToEnd(run);
       expect(run.trace.filter((line) => /pci 00\.0 \[5[9a-f]\]/.test(line)).length).toBeGreaterThan(0);
       expect(run.trace.some((line) => /pci 02\.0 \[.*\+framebuffer fd000000-fdffffff rw-/.test(line))).toBe(true);
     });
 
     stockTest('speaks on the serial port too when it is told to', [bios, OPTION_ROM], async () => {
       using run = start(bios, 'serial');
-      await run.runUntil(END, 'debugConsole');
+      await runToEnd(run);
       expect(run.serial).toContain('SeaBIOS (version 1.');
       expect(run.serial).toContain(END);
     });
@@ -88,7 +98,7 @@ for (const bios of BIOSES) {
     stockTest('runs the same twice: trace, output and count of instructions', [bios, OPTION_ROM], async () => {
       const record = async (): Promise<unknown> => {
         using run = start(bios);
-        await run.runUntil(END, 'debugConsole');
+        await runToEnd(run);
         return [run.trace, run.debugConsole, run.serial, run.machine.engine.instructions];
       };
       expect(await record()).toEqual(await record());
@@ -104,36 +114,25 @@ describe('the same SeaBIOS on QEMU', () => {
 
 /** What QEMU says of its memory once SeaBIOS has finished, in this test's words. */
 async function qemuMap(bios: StockFile): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'skep-qemu-'));
+  const log = join(folder, 'debugcon');
   const display = `bochs-display,romfile=${stockPath(OPTION_ROM)}`;
   const args = ['-M', 'pc', '-nodefaults', '-device', display, '-m', '128', '-display', 'none', '-accel', 'tcg'];
-  args.push(
-    '-bios',
-    stockPath(bios),
-    '-global',
-    'apic-common.vapic=off',
-    '-monitor',
-    'stdio',
-    '-debugcon',
-    'file:/dev/stderr',
-  );
-  args.push('-global', 'isa-debugcon.iobase=0x402');
+  args.push('-bios', stockPath(bios), '-global', 'apic-common.vapic=off', '-monitor', 'stdio');
+  args.push('-debugcon', `file:${log}`, '-global', 'isa-debugcon.iobase=0x402');
   const qemu = spawn('qemu-system-x86_64', args);
-  let monitor = '';
-  qemu.stdout.on('data', (chunk: Buffer) => (monitor += chunk.toString()));
-  await new Promise<void>((resolve, reject) => {
-    let log = '';
-    qemu.on('error', reject);
-    qemu.stderr.on('data', (chunk: Buffer) => {
-      log += chunk.toString();
-      if (log.includes(END)) resolve();
-    });
-    qemu.on('exit', () => reject(new Error(`QEMU ended early: ${log}`)));
-  });
-  qemu.removeAllListeners('exit');
-  const ended = new Promise((resolve) => qemu.on('exit', resolve));
-  qemu.stdin.write('info mtree -f\nquit\n');
-  await ended;
-  return piecesOf(monitor);
+  try {
+    let monitor = '';
+    qemu.stdout.on('data', (chunk: Buffer) => (monitor += chunk.toString()));
+    const ended = new Promise((resolve) => qemu.on('exit', resolve));
+    while (qemu.exitCode === null && !(existsSync(log) && readFileSync(log, 'latin1').includes(END))) await delay(100);
+    qemu.stdin.write('info mtree -f\nquit\n');
+    await ended;
+    return piecesOf(monitor);
+  } finally {
+    qemu.kill();
+    rmSync(folder, { recursive: true });
+  }
 }
 
 const NAMES: Readonly<Record<string, string>> = {

@@ -98,6 +98,24 @@ test('iteration gives ranges that came ahead of it and not those that came behin
   expect(seen).toEqual([10, 15, 20]);
 });
 
+test('a range that grows down over the place of a removed first one is found from both sides of it', () => {
+  const map = mapOf(...Array.from({ length: 200 }, (_, index): [number, number] => [index * 10, 10]));
+  for (let start = 0; start < 1990; start += 10) {
+    map.remove(start);
+    map.remove(start + 10);
+    map.insert(start + 5, 10, 'grown');
+    expect([map.at(start + 5)?.start, map.at(start + 10)?.start, map.at(start + 14)?.start]).toEqual([
+      start + 5,
+      start + 5,
+      start + 5,
+    ]);
+    map.remove(start + 5);
+    map.insert(start, 10, 'back');
+    map.insert(start + 10, 10, 'back');
+  }
+  expect(map.size).toBe(200);
+});
+
 test('clear empties it', () => {
   const map = mapOf([0, 1], [5, 1]);
   map.clear();
@@ -141,6 +159,7 @@ const seed = Number(process.env['SKEP_SEED'] ?? Date.now() % 1_000_000);
 describe(`random edits, seed ${seed}`, () => {
   // Filling, then emptying, so that nodes split and join at every height; and a walk at a steady size.
   test.each([
+    { name: 'two levels, as many inserts as removes', space: 2000, steps: 6000, inserts: () => 0.5 },
     { name: 'few numbers, many collisions', space: 60, steps: 4000, inserts: () => 0.5 },
     {
       name: 'a tree of three levels',

@@ -147,7 +147,7 @@ export class IntervalMap<Value> {
     return this.#size;
   }
 
-  /** Adds `[start, start + length)`. When a range overlaps it, nothing changes and the lowest such range is returned. */
+  /** Adds `[start, start + length)`. When a range is in the way, nothing changes and the lowest such is returned. */
   insert(start: number, length: number, value: Value): Interval<Value> | undefined {
     const end = start + length;
     assert(length > 0 && Number.isSafeInteger(start) && Number.isSafeInteger(end), 'a range must hold an integer');

@@ -22,6 +22,8 @@ export function machineOptions(given: Given): RunOptions {
     screenshotFile: given.get('screenshot'),
     timeLimit: value('time-limit', parseSeconds),
     deterministic: given.has('deterministic'),
+    wired: given.has('wire'),
+    core: given.has('core'),
   };
 }
 

@@ -21,6 +21,8 @@ const OPTIONS: readonly Option[] = [
   { name: 'trace-map', summary: 'print each edit of the memory map on standard error' },
   { name: 'screenshot', value: 'FILE.png', summary: 'at the end, write what the display shows' },
   { name: 'time-limit', value: 'SECONDS', summary: 'end with status 3 after this much machine time' },
+  { name: 'wire', summary: "lock the guest's memory in RAM" },
+  { name: 'core', summary: "put the guest's memory into core dumps of skep" },
   { name: 'deterministic', summary: 'let time be the number of instructions: a run repeats byte for byte' },
 ];
 

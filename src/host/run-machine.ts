@@ -1,23 +1,25 @@
 import { Lifetimes } from '../base/disposable.ts';
 import { KiB, MiB, SECOND } from '../base/units.ts';
 import { builtInBootRom } from '../machine/built-in-guest/boot-rom.ts';
-import { BOOT_ROM_LENGTH_MAX } from '../machine/layout.ts';
 import type { MachineConfig } from '../machine/config.ts';
 import { ConfigError } from '../machine/config-error.ts';
 import { mapStrip } from '../machine/inspect/map-strip.ts';
 import { mapTable } from '../machine/inspect/map-table.ts';
 import { traceLine } from '../machine/inspect/map-trace.ts';
 import { registerDump } from '../machine/inspect/register-dump.ts';
+import type { MakeArena } from '../machine/arena.ts';
 import { Machine } from '../machine/machine.ts';
 import type { Stop } from '../machine/run-loop.ts';
-import type { GuestMemory } from '../memory/index.ts';
+import { ArenaStore, type GuestMemory } from '../memory/index.ts';
 import { fileSink, nullSink, streamSink, type ByteSink } from './byte-sink.ts';
 import { eventLoopPace } from './event-loop-pace.ts';
 import { checkWritable, readImage } from './files.ts';
+import { HostError } from './host-error.ts';
+import { MachineNodes } from './machine-nodes.ts';
 import type { RunOptions, SinkChoice } from './run-options.ts';
-import { writePng } from './screenshot.ts';
 
-const OPTION_ROM_LENGTH_MAX = 16 * MiB;
+/** Files are read up to here; what each may have is for the device to say. */
+const IMAGE_LENGTH_MAX = 64 * MiB;
 
 function openSink(choice: SinkChoice): ByteSink {
   switch (choice.kind) {
@@ -37,11 +39,11 @@ function readConfig(options: RunOptions): MachineConfig {
   if (optionRomFile !== undefined && framebuffer === undefined) {
     throw new ConfigError(`option ROM '${optionRomFile}' needs the display, which is off`);
   }
-  const optionRom = optionRomFile === undefined ? undefined : readImage(optionRomFile, OPTION_ROM_LENGTH_MAX);
+  const optionRom = optionRomFile === undefined ? undefined : readImage(optionRomFile, IMAGE_LENGTH_MAX);
   return {
     name: options.name,
     memory: options.memory,
-    bootRom: bootRomFile === undefined ? builtInBootRom() : readImage(bootRomFile, BOOT_ROM_LENGTH_MAX),
+    bootRom: bootRomFile === undefined ? builtInBootRom() : readImage(bootRomFile, IMAGE_LENGTH_MAX),
     display: framebuffer === undefined ? undefined : { ...framebuffer, optionRom },
     firmwareConsole: options.firmwareConsole,
     deterministic: options.deterministic,
@@ -57,6 +59,7 @@ export async function runMachine(options: RunOptions): Promise<Stop> {
   const debugConsole = lifetimes.own(openSink(options.debugConsole));
   const machine = lifetimes.own(
     new Machine(config, {
+      makeArena: arenaWithNodes(options, lifetimes),
       hostTime: () => Math.floor(performance.now() * 1e6),
       wallClock: () => Date.now() / 1000,
       serial: (byte) => serial.write(byte),
@@ -73,8 +76,25 @@ export async function runMachine(options: RunOptions): Promise<Stop> {
   const stop = await runInterruptibly(machine, options.serial.kind === 'stdio', flush);
   flush();
   process.stderr.write(describeEnd(machine, stop));
-  if (options.screenshotFile !== undefined) saveScreenshot(machine, options.screenshotFile);
+  if (options.screenshotFile !== undefined) await saveScreenshot(machine, options.screenshotFile);
   return stop;
+}
+
+/** An arena whose segments other processes can map; the ordinary one, and a line that says why, where there are no nodes. */
+function arenaWithNodes({ name, wired, core }: RunOptions, lifetimes: Lifetimes): MakeArena {
+  return (request) => {
+    try {
+      const nodes = lifetimes.own(new MachineNodes({ name }));
+      const store = lifetimes.own(nodes.arenaStore(request));
+      store.pages.setCore(core);
+      if (wired) store.pages.wire();
+      return store;
+    } catch (error) {
+      if (wired || !(error instanceof HostError && error.code === 'ENOTSUP')) throw error;
+      process.stderr.write(`skep: ${error.message}\n`);
+      return new ArenaStore(request);
+    }
+  };
 }
 
 /** Runs while Ctrl-C, and an end of whoever reads our output, stop the machine at the next slice. */
@@ -138,9 +158,11 @@ function describeMachine({ name, memory }: Machine): string {
   return `machine '${name}' with ${segments.join(', ')}`;
 }
 
-function saveScreenshot(machine: Machine, path: string): void {
+async function saveScreenshot(machine: Machine, path: string): Promise<void> {
   const picture = machine.screenshot();
   if (picture === undefined) throw new ConfigError(`no screenshot '${path}': the guest has not turned a display on`);
+  // Most runs end without a picture, and need not wait for the PNG library to load.
+  const { writePng } = await import('./screenshot.ts');
   writePng(path, picture);
 }
 

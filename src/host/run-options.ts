@@ -21,4 +21,8 @@ export interface RunOptions {
   /** Seconds of machine time. */
   readonly timeLimit: number | undefined;
   readonly deterministic: boolean;
+  /** Guest memory is locked in RAM. */
+  readonly wired: boolean;
+  /** Guest memory is in core dumps. */
+  readonly core: boolean;
 }

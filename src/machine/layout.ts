@@ -67,9 +67,6 @@ export const ARENA_LIMIT: number = 4 * GiB;
 
 export const DISPLAY_MEMORY: number = 16 * MiB;
 
-/** The last 16 MiB below 4 GiB are the boot ROM's. */
-export const BOOT_ROM_LENGTH_MAX: number = 16 * MiB;
-
 /** Where PCI functions may show their memory, given how much RAM there is. */
 export function pciWindows(ram: RamLayout): { start: number; end: number }[] {
   return [
@@ -87,4 +84,11 @@ export interface RamLayout {
 export function ramLayout(memory: number): RamLayout {
   const below4GiB = Math.min(memory, LOW_RAM_LIMIT);
   return { below4GiB, above4GiB: memory - below4GiB };
+}
+
+/** Where RAM's bytes are in guest-physical space, for those who look at it from outside. */
+export function sysmemLayout(memory: number): { offset: number; length: number; gpa: number }[] {
+  const { below4GiB, above4GiB } = ramLayout(memory);
+  const low = { offset: 0, length: below4GiB, gpa: 0 };
+  return above4GiB === 0 ? [low] : [low, { offset: below4GiB, length: above4GiB, gpa: HIGH_RAM_START }];
 }

@@ -6,12 +6,12 @@ import { PortBus } from '../bus/port-bus.ts';
 import { WasmEngine, type Engine, type EngineHost } from '../cpu/index.ts';
 import type { Picture } from '../devices/framebuffer.ts';
 import { gpa, GuestMemory, type Gpa, type Segment } from '../memory/index.ts';
-import { createArena } from './arena.ts';
+import { createArena, type MakeArena } from './arena.ts';
 import { checkConfig, type MachineConfig } from './config.ts';
 import { firmwareConfig } from './firmware-files.ts';
 import { GuestAction } from './guest-action.ts';
 import { IsaDevices } from './isa-devices.ts';
-import { ADDRESS_BITS, CHIPSET_END, CHIPSET_START, HIGH_RAM_START, ramLayout } from './layout.ts';
+import { ADDRESS_BITS, CHIPSET_END, CHIPSET_START, HIGH_RAM_START, ramLayout, sysmemLayout } from './layout.ts';
 import { PciDevices } from './pci-devices.ts';
 import { runLoop, type Pace, type Requests, type Stop } from './run-loop.ts';
 import { SerialInput } from './serial-input.ts';
@@ -25,6 +25,8 @@ export interface Surroundings {
   readonly wallClock: () => number;
   readonly serial: (byte: number) => void;
   readonly debugConsole: (byte: number) => void;
+  /** Where segments get their bytes; memory of this process alone when absent. */
+  readonly makeArena?: MakeArena | undefined;
 }
 
 /** The date on which every deterministic machine is switched on: 1 January 2000. */
@@ -51,9 +53,14 @@ export class Machine implements Disposable {
   constructor(config: MachineConfig, surroundings: Surroundings) {
     checkConfig(config);
     this.name = config.name;
-    const store = this.#lifetimes.own(createArena(config));
+    const store = this.#lifetimes.own(createArena(config, surroundings.makeArena));
     this.memory = this.#lifetimes.own(new GuestMemory({ store, addressBits: ADDRESS_BITS }));
-    const ram = this.memory.createSegment({ name: 'ram', kind: 'sysmem', length: config.memory });
+    const ram = this.memory.createSegment({
+      name: 'ram',
+      kind: 'sysmem',
+      length: config.memory,
+      layout: sysmemLayout(config.memory),
+    });
     this.#mapRam(ram);
     this.engine = this.#lifetimes.own(new WasmEngine({ memory: this.memory, store, host: this.#engineHost() }));
     const deterministic = config.deterministic === true;

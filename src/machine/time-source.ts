@@ -17,13 +17,19 @@ export interface TimeSource {
 /** What an instruction lasts when instructions are the clock: a 200 MIPS processor. */
 export const NANOSECONDS_PER_INSTRUCTION = 5;
 
+/** Instructions in a slice at the most, so that the host gets its turn. Where slices end changes nothing that runs in them. */
+const INSTRUCTIONS_PER_SLICE = 200_000;
+
 /** Time is the number of instructions, plus what the guest has idled. */
 export function instructionTime(instructions: () => number): TimeSource {
   let idled = 0;
   const now = (): Nanoseconds => instructions() * NANOSECONDS_PER_INSTRUCTION + idled;
   return {
     now,
-    instructionsUntil: (deadline) => Math.max(1, Math.ceil((deadline - now()) / NANOSECONDS_PER_INSTRUCTION)),
+    instructionsUntil(deadline) {
+      const remaining = Math.ceil((deadline - now()) / NANOSECONDS_PER_INSTRUCTION);
+      return Math.max(1, Math.min(INSTRUCTIONS_PER_SLICE, remaining));
+    },
     ran() {},
     idle(deadline) {
       if (deadline === Infinity) return Infinity;

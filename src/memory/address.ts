@@ -38,7 +38,7 @@ export function isPageAligned(value: number): boolean {
   return value % PAGE_SIZE === 0;
 }
 
-/** Whether `[start, start + length)` is made of whole numbers that a double holds exactly. Neither adds before it checks. */
+/** Whether a range is made of whole numbers that a double holds exactly. Nothing is added up: sums may be inexact. */
 export function isExactRange(start: number, length: number): boolean {
   return (
     Number.isSafeInteger(start) &&

@@ -9,9 +9,9 @@ import type { Extent, Store } from './store.ts';
 const LARGEST = 4 * GiB;
 
 /**
- * Ranges of one `WebAssembly.Memory`, so that an engine in WebAssembly reaches every segment and every table by a 32-bit
- * address. All of it is reserved at once and never grows, so views of it stay valid; the host commits a page only when
- * it is touched.
+ * Ranges of one `WebAssembly.Memory`, so that an engine in WebAssembly reaches every segment and every table by a
+ * 32-bit address. All of it is reserved at once and never grows, so views of it stay valid; the host commits a page
+ * only when it is touched.
  */
 export class ArenaStore implements Store {
   readonly memory: WasmMemory;

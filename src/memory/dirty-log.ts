@@ -129,7 +129,7 @@ export class DirtyLogs {
   }
 
   cleaned(segment: SegmentRecord, pages: readonly number[]): void {
-    for (const page of pages) this.#states.raise(segment, page, PAGE_FLAG.LOGGED);
+    this.#states.raiseEach(segment, pages, PAGE_FLAG.LOGGED);
   }
 
   /** The segment is going: its logs are over. */

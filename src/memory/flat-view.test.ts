@@ -97,6 +97,32 @@ test('a leaf that held one mapping and then many shows the many', () => {
   expect(memory.at(gpa(LEAF + PAGE_SIZE))).toBe(whole);
 });
 
+test('a place that was left shows nothing when its leaf serves elsewhere', () => {
+  const { memory, ram } = build(52);
+  for (const [from, to] of [
+    [0x10_0000, 0x4010_0000],
+    [2 ** 45 + 4096, 2 ** 46 + 4096],
+    [0x8010_0000, 2 ** 47 + 4096],
+  ] as const) {
+    memory.unmap(memory.map({ segment: ram, gpa: gpa(from), length: PAGE_SIZE, prot: 'rwx' }));
+    const mapping = memory.map({ segment: ram, gpa: gpa(to), length: PAGE_SIZE, prot: 'rwx' });
+    const alike = [...new Set([from, to])].map((place) => memory.at(gpa(place - (place % LEAF) + (to % LEAF))));
+    expect(alike).toEqual([undefined, mapping]);
+    memory.unmap(mapping);
+  }
+});
+
+test('an edit with many mappings under one leaf takes one leaf', () => {
+  const { store, memory, ram } = build();
+  const used = store.used;
+  memory.edit((edit) => {
+    for (let page = 0; page < 512; page += 2) {
+      edit.map({ segment: ram, gpa: gpa(page * PAGE_SIZE), length: PAGE_SIZE, prot: 'rwx' });
+    }
+  });
+  expect(store.used - used).toBe(4 * KiB);
+});
+
 test('leaves are used again: mapping in ever new places takes no more of the store', () => {
   const { store, memory, ram } = build();
   memory.unmap(memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx' }));

@@ -18,7 +18,7 @@ import { pageOf, PageStates } from './page-states.ts';
 import { copy, SEGMENT_KINDS, SegmentRecord } from './segment.ts';
 import type { Segment, SegmentKind } from './segment.ts';
 import { checkSegmentName } from './segment-name.ts';
-import type { Extent, Store } from './store.ts';
+import type { Extent, Store, SysmemSlice } from './store.ts';
 import { checkFlags, checkProt, checkSegment, checkSlice, Transaction } from './transaction.ts';
 import type { Edit, EditedMemory, MapRequest, UnmapRequest } from './transaction.ts';
 import { WindowOnSegment } from './window.ts';
@@ -28,6 +28,15 @@ export interface GuestMemoryOptions {
   readonly store: Store;
   /** Width of a guest-physical address, 32 to 52; 40 when absent. */
   readonly addressBits?: number;
+}
+
+export interface SegmentOptions {
+  readonly name: string;
+  readonly kind: SegmentKind;
+  /** Bytes, a multiple of the page size. */
+  readonly length: number;
+  /** Passed on to the store: see `ExtentUse`. */
+  readonly layout?: readonly SysmemSlice[];
 }
 
 /**
@@ -76,14 +85,14 @@ export class GuestMemory implements Disposable {
   // Segments
 
   /** Checks, in order: name and kind (EINVAL), length (EINVAL), name taken (EEXIST), room in the store (ENOMEM). */
-  createSegment(options: { name: string; kind: SegmentKind; length: number }): Segment {
+  createSegment(options: SegmentOptions): Segment {
     this.#checkAlive();
-    const { name, kind, length } = options;
+    const { name, kind, length, layout } = options;
     checkSegmentName(name);
     checkKind(kind);
     checkLength(name, length);
     this.#checkNameFree(name);
-    const extent = this.#store.allocate(length);
+    const extent = this.#store.allocate(length, layout === undefined ? { name, kind } : { name, kind, layout });
     const segment = new SegmentRecord({ id: this.#nextSegmentId++, name, kind }, extent, this.#states);
     this.#segments.set(name, segment);
     this.#segmentsById.set(segment.id, segment);
@@ -236,7 +245,7 @@ export class GuestMemory implements Disposable {
     return true;
   }
 
-  /** Copies into guest memory, across mappings, as the guest's own stores would. False, and nothing changes, when some byte is not writable. */
+  /** Copies in as the guest's stores would, across mappings. False, and no change, when some byte is not writable. */
   write(gpa: Gpa, source: Uint8Array): boolean {
     if (!this.#allows(gpa, source.length, PAGE_FLAG.WRITE)) return false;
     for (let done = 0; done < source.length;) {
@@ -267,6 +276,15 @@ export class GuestMemory implements Disposable {
   trackCode(listener: CodeListener): Disposable {
     this.#checkAlive();
     return this.#code.track(listener);
+  }
+
+  /**
+   * Calls `listener` after pages have got flags that stores must obey (a dirty log was started or taken). Whoever has
+   * cached what the flat view said, as a TLB does, forgets it now.
+   */
+  onPagesGuarded(listener: () => void): Disposable {
+    this.#checkAlive();
+    return this.#states.onGuarded(listener);
   }
 
   /** A dirty log for a segment, not yet started. */
@@ -309,7 +327,6 @@ export class GuestMemory implements Disposable {
     const errors = this.#during('guest memory is being destroyed', () =>
       removed.length > 0 ? this.#observers.tellEnd({ removed, added: [] }) : [],
     );
-    this.#observers.clear();
     this.#iommu = undefined;
     for (const segment of this.#segmentsById.values()) this.#store.free(this.#detach(segment));
     this.flat[Symbol.dispose]();

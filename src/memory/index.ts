@@ -6,7 +6,7 @@ export type { CodeListener } from './code-tracker.ts';
 export type { DirtyLog, DirtyPages } from './dirty-log.ts';
 export type { FlatView } from './flat-view.ts';
 export { GuestMemory } from './guest-memory.ts';
-export type { GuestMemoryOptions } from './guest-memory.ts';
+export type { GuestMemoryOptions, SegmentOptions } from './guest-memory.ts';
 export { HeapStore } from './heap-store.ts';
 export type { IommuDomain, IommuTable } from './iommu-domain.ts';
 export type { Mapping } from './mapping.ts';
@@ -17,6 +17,6 @@ export { LOAD_MASK, PAGE_FLAG, STORE_MASK, TELL_BEFORE_WRITE } from './page-flag
 export { isProt, PROTS } from './prot.ts';
 export type { Prot } from './prot.ts';
 export type { Segment, SegmentKind } from './segment.ts';
-export type { Extent, Store } from './store.ts';
+export type { Extent, ExtentUse, Store, SysmemSlice } from './store.ts';
 export type { Edit, MapRequest, UnmapRequest } from './transaction.ts';
 export type { Window, WindowOptions } from './window.ts';

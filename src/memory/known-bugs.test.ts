@@ -4,8 +4,8 @@ import { gpa, GuestMemory, HeapStore, MemoryError } from './index.ts';
 import type { Segment } from './index.ts';
 
 /**
- * Bugs that FreeBSD's guest memory had, by their number in the reference, section 7. Those of device nodes, ioctls, jails,
- * passthru devices and libvmmapi's host mappings have no counterpart in this layer; docs/memory.md says where each stands.
+ * Bugs that FreeBSD's guest memory had, by their number in the reference, section 7. Those of device nodes, ioctls,
+ * jails, passthru devices and libvmmapi's host mappings have no counterpart in this layer.
  */
 
 let store: HeapStore;

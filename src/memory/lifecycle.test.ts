@@ -86,6 +86,13 @@ describe.each<[string, () => Store]>([
       expect(told).toEqual([{ removed: [mapping], added: [] }]);
     });
 
+    test('of an empty map is not told', () => {
+      let told = 0;
+      memory.observe({ changed: () => told++ });
+      memory[Symbol.dispose]();
+      expect(told).toBe(0);
+    });
+
     test('comes even if an observer fails; the others are told, and the failure comes out', () => {
       memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx' });
       memory.observe({ changed: () => expect.unreachable('failed') }, { replay: false });

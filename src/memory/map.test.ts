@@ -123,6 +123,12 @@ describe('map: every row of the reference, 1.5', () => {
     expect(error.message).toContain('ram is mapped at [0x100000, 0x110000)');
   });
 
+  test('row 8: of several mappings in the way the error names the lowest', () => {
+    const [low] = [map({}), map({ gpa: 0x11_0000 })];
+    const large = memory.createSegment({ name: 'large', kind: 'devmem', length: MiB });
+    expect(refusal(() => map({ segment: large, gpa: 0x10_8000 })).facts.inTheWay).toBe(low);
+  });
+
   test('row 8: what reaches past the address space is ENOMEM', () => {
     const limit = 2 ** 40;
     expect([code({ gpa: limit }), code({ gpa: limit - 4096, length: 8192 })]).toEqual(['ENOMEM', 'ENOMEM']);

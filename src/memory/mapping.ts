@@ -3,7 +3,7 @@ import { PROT_FLAGS } from './prot.ts';
 import type { Prot } from './prot.ts';
 import type { Segment, SegmentRecord } from './segment.ts';
 
-/** A page-aligned slice of one segment, placed in guest-physical space. Its facts never change; moving makes another. */
+/** A page-aligned slice of one segment, placed in guest-physical space. It never moves: a move makes another. */
 export interface Mapping {
   readonly segment: Segment;
   readonly gpa: Gpa;

@@ -1,9 +1,9 @@
 import type { Mapping } from './mapping.ts';
 
 /**
- * Why guest memory refused what its caller asked for. The codes are errno names, as in FreeBSD's vmm(4); docs/memory.md
- * lists every case. ENOSPC and EACCES are never thrown by guest memory itself: they are for observers, which have slots
- * that run out and hosts that forbid.
+ * Why guest memory refused what its caller asked for. The codes are errno names, as in FreeBSD's vmm(4);
+ * docs/memory.md lists every case. ENOSPC and EACCES are never thrown by guest memory itself: they are for observers,
+ * which have slots that run out and hosts that forbid.
  */
 export type MemoryErrorCode = 'EINVAL' | 'EEXIST' | 'ENOSPC' | 'ENOMEM' | 'ENOENT' | 'EBUSY' | 'EACCES';
 

@@ -8,14 +8,16 @@ import type { Change, DirtyLog, Edit, Extent, IommuDomain, Mapping, Prot, Segmen
  * nine invariants of the reference (section 10). The model keeps one record per page of a small universe of addresses:
  * who owns it, or nobody.
  *
- * Replay a failure with the seed and the episode that it prints: SKEP_SEED=… SKEP_EPISODE=… npx vitest run src/memory/model
+ * Replay a failure with the seed and the episode that it prints:
+ *
+ *     SKEP_SEED=… SKEP_EPISODE=… npx vitest run src/memory/model
  */
 const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 1_000_000);
 const OPERATIONS = 100_000;
 const EPISODES = 400;
 const STEPS = OPERATIONS / EPISODES;
 
-/** 2 x 12 pages around each place where something changes: a leaf's end, 4 GiB, the directory's end, the space's end. */
+/** Pages around each place where something changes: a leaf's end, 4 GiB, the directory's end, the space's end. */
 const ADDRESS_BITS = 41;
 const CENTRES = [0, 2 ** 21, 2 ** 32, 2 ** 40, 2 ** ADDRESS_BITS];
 const REACH = 5;

@@ -27,7 +27,7 @@ export class Observers {
     return disposable(() => this.#observers.delete(entry));
   }
 
-  /** Tells all. When one throws, calls `undo`, tells the reverse to those told before, last first, and throws the same. */
+  /** Tells all. When one throws: calls `undo`, tells the reverse to those told before, last first, throws the same. */
   tell(change: Change, undo: () => void): void {
     const told: { readonly observer: MapObserver }[] = [];
     for (const entry of this.#observers) {
@@ -45,10 +45,6 @@ export class Observers {
   /** Tells all that everything is gone. There is no way back, so all are told even if some throw. */
   tellEnd(change: Change): unknown[] {
     return attempt([...this.#observers], change);
-  }
-
-  clear(): void {
-    this.#observers.clear();
   }
 
   #tellReverse(told: { readonly observer: MapObserver }[], change: Change, cause: unknown): void {

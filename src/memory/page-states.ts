@@ -1,3 +1,4 @@
+import { Emitter } from '../base/emitter.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import type { FlatView } from './flat-view.ts';
 import { TELL_BEFORE_WRITE } from './page-flag.ts';
@@ -17,6 +18,7 @@ export interface WriteHook {
 export class PageStates {
   readonly #flat: FlatView;
   readonly #hooks: WriteHook[] = [];
+  readonly #guarded: Emitter<void> = new Emitter();
 
   constructor(flat: FlatView) {
     this.#flat = flat;
@@ -27,10 +29,16 @@ export class PageStates {
     this.#hooks.push(hook);
   }
 
+  /** Told after flags were raised on pages whose old flags an engine may have in its TLB. */
+  onGuarded(listener: () => void): Disposable {
+    return this.#guarded.on(listener);
+  }
+
   has(segment: SegmentRecord, page: number, flag: number): boolean {
     return segment.pageFlags !== undefined && (segment.pageFlags[page]! & flag) !== 0;
   }
 
+  /** Without a word: for the engine's own flag, which it raises before it caches the page. */
   raise(segment: SegmentRecord, page: number, flag: number): void {
     segment.pageFlags ??= new Uint16Array(segment.length / PAGE_SIZE);
     segment.pageFlags[page] = segment.pageFlags[page]! | flag;
@@ -43,12 +51,18 @@ export class PageStates {
     this.#show(segment, page);
   }
 
+  raiseEach(segment: SegmentRecord, pages: readonly number[], flag: number): void {
+    for (const page of pages) this.raise(segment, page, flag);
+    if (pages.length > 0) this.#guarded.emit();
+  }
+
   raiseAll(segment: SegmentRecord, flag: number): void {
     segment.pageFlags ??= new Uint16Array(segment.length / PAGE_SIZE);
     for (let page = 0; page < segment.pageFlags.length; page++) {
       segment.pageFlags[page] = segment.pageFlags[page]! | flag;
     }
     for (const mapping of segment.placements.all()) this.#flat.refresh(mapping);
+    this.#guarded.emit();
   }
 
   lowerAll(segment: SegmentRecord, flag: number): void {

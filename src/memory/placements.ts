@@ -11,10 +11,6 @@ const BUCKET_SIZE = 2 ** 21;
 export class Placements {
   readonly #buckets: Map<number, Set<MappingRecord>> = new Map();
 
-  get empty(): boolean {
-    return this.#buckets.size === 0;
-  }
-
   add(mapping: MappingRecord): void {
     const last = lastBucket(mapping);
     for (let index = firstBucket(mapping); index <= last; index++) {

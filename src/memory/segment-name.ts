@@ -1,7 +1,7 @@
 import { MemoryError } from './memory-error.ts';
 
 /** FreeBSD's VM_MAX_SUFFIXLEN: what a segment may add to the name of its device node. */
-export const LONGEST_SEGMENT_NAME = 15;
+const LONGEST_SEGMENT_NAME = 15;
 
 /** Control characters (C0, DEL, C1), the path separator, and halves of surrogate pairs cannot stand in a file name. */
 // oxlint-disable-next-line no-control-regex -- the control characters are the point

@@ -187,8 +187,8 @@ describe.each([
     expect([bytes.length, bytes.every((byte) => byte === 0)]).toEqual([64 * KiB, true]);
   });
 
-  // 64 bytes and fewer are copied one by one.
-  test.each([0, 1, 63, 64, 65, 5000])('write and read copy %d bytes', (length) => {
+  // 32 bytes and fewer are copied one by one.
+  test.each([0, 1, 31, 32, 33, 5000])('write and read copy %d bytes', (length) => {
     const ram = segment();
     const source = Uint8Array.from({ length }, (_, index) => index * 7 + 1);
     const target = new Uint8Array(length);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { GiB, KiB, MiB, PAGE_SIZE } from '../base/units.ts';
-import { ArenaStore, HeapStore, MemoryError } from './index.ts';
-import type { Store } from './index.ts';
+import { ArenaStore, GuestMemory, HeapStore, MemoryError } from './index.ts';
+import type { Extent, ExtentUse, Store } from './index.ts';
 
 const CAPACITY = 64 * KiB;
 
@@ -109,4 +109,29 @@ test('the heap store turns the lack of host memory into ENOMEM and takes no addr
   const store = new HeapStore({ capacity: 2 ** 52 });
   expect(() => store.allocate(2 ** 51)).toThrow(expect.objectContaining({ code: 'ENOMEM' }));
   expect(store.used).toBe(0);
+});
+
+describe('what an extent is for', () => {
+  class Recorder extends HeapStore {
+    readonly uses: unknown[] = [];
+    override allocate(length: number, use?: ExtentUse): Extent {
+      if (use !== undefined) this.uses.push(use);
+      return super.allocate(length);
+    }
+  }
+
+  test('is told to the store by name and kind, and by the layout that the segment was created with', () => {
+    const store = new Recorder();
+    using memory = new GuestMemory({ store });
+    const layout = [
+      { offset: 0, length: PAGE_SIZE, gpa: 0 },
+      { offset: PAGE_SIZE, length: PAGE_SIZE, gpa: 4 * GiB },
+    ];
+    memory.createSegment({ name: 'ram', kind: 'sysmem', length: 2 * PAGE_SIZE, layout });
+    memory.createSegment({ name: 'rom', kind: 'devmem', length: PAGE_SIZE });
+    expect(store.uses).toEqual([
+      { name: 'ram', kind: 'sysmem', layout },
+      { name: 'rom', kind: 'devmem' },
+    ]);
+  });
 });

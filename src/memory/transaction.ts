@@ -145,7 +145,7 @@ export function checkSegment(segment: Segment | undefined, memory: Pick<EditedMe
 /** Rows 4a, 5 and, for the segment's side, 6. Nothing is added up before it is known to fit. */
 export function checkSlice(segment: SegmentRecord, offset: number, length: number): void {
   const facts = { segment: segment.name, offset: hex(offset), length: hex(length), limit: hex(segment.length) };
-  if (!isExactRange(offset, length) || length === 0 || length > segment.length || offset > segment.length - length) {
+  if (!isExactRange(offset, length) || length === 0 || offset > segment.length - length) {
     const sentence = `${hex(length)} bytes at offset ${hex(offset)} are no slice of segment ${segment.name}`;
     throw new MemoryError('EINVAL', `${sentence}, which has ${hex(segment.length)} bytes`, facts);
   }

@@ -18,9 +18,20 @@ export type Mode =
   /** Virtual-8086 mode with IOPL 3, and paging. */
   | 'v86'
   /** `protected` with paging. */
-  | 'paged';
+  | 'paged'
+  /** `user` with IOPL 0. */
+  | 'restricted'
+  /** `v86` with IOPL 0. */
+  | 'restricted-v86';
 
-export const MODES: readonly Mode[] = ['real', 'protected', 'protected16', 'user', 'v86', 'paged'];
+/** Where a case applies that does not say. */
+const USUAL_MODES: readonly Mode[] = ['real', 'protected', 'protected16', 'user', 'v86', 'paged'];
+
+export const MODES: readonly Mode[] = [...USUAL_MODES, 'restricted', 'restricted-v86'];
+
+export function appliesTo([, , , modes]: Case, mode: Mode): boolean {
+  return modes === undefined ? USUAL_MODES.includes(mode) : modes.split(' ').includes(mode);
+}
 
 /** What is run, what is so before, what has changed after, and where it applies (everywhere, unless said). */
 export type Case = readonly [code: string, before: string, after: string, modes?: string];
@@ -32,32 +43,45 @@ export interface CaseCode {
   readonly end: number;
   /** What an exception pushes: the label `at`, else the first instruction. */
   readonly at: number;
+  /** The rows of the table that it is made of. */
+  readonly rows: readonly Instruction[];
 }
 
 export function codeBits(mode: Mode): 16 | 32 {
-  return mode === 'protected' || mode === 'user' || mode === 'paged' ? 32 : 16;
+  return ['protected', 'user', 'paged', 'restricted'].includes(mode) ? 32 : 16;
 }
 
-const EQUATES = Object.entries({ ...SYMBOLS, ...SELECTORS })
-  .map(([name, value]) => `${name} equ ${value}\n`)
-  .join('');
+/** Definitions of the names that a case uses. */
+const equates = (source: string): string =>
+  Object.entries({ ...SYMBOLS, ...SELECTORS })
+    .filter(([name]) => source.includes(name))
+    .map(([name, value]) => `${name} equ ${value}\n`)
+    .join('');
 
-/** Assembles a case's code, with an OUT after it that ends the run. */
+const ASSEMBLED = new Map<string, CaseCode>();
+
+/** Assembles a case's code, with an OUT after it that ends the run. Modes with the same code size share it. */
 export function caseCode(source: string, bits: 16 | 32): CaseCode {
-  const text = `${EQUATES}start:\n${source}\nend_of_case: out ${EXIT_PORT}, al\n`;
+  const key = `${bits} ${source}`;
+  const known = ASSEMBLED.get(key) ?? assembleCase(source, bits);
+  ASSEMBLED.set(key, known);
+  return known;
+}
+
+function assembleCase(source: string, bits: 16 | 32): CaseCode {
+  const text = `${equates(source)}start:\n${source}\nend_of_case: out ${EXIT_PORT}, al\n`;
   const { bytes, labels } = assemble(text, { origin: CODE, bits });
   const at = (label: string): number => labels.get(label) ?? CODE;
-  return { bytes, end: at('end_of_case') + 2, at: at('at') };
+  const rows = rowsOf(bytes.subarray(0, at('end_of_case') - CODE), bits);
+  return { bytes, end: at('end_of_case') + 2, at: at('at'), rows };
 }
 
-/** The rows of the table that a case's code is made of. */
-export function rowsOf({ bytes, end }: CaseCode, bits: 16 | 32): Instruction[] {
+function rowsOf(bytes: Uint8Array, bits: 16 | 32): Instruction[] {
   const rows: Instruction[] = [];
-  const length = end - CODE - 2;
-  for (let offset = 0; offset < length; ) {
-    const { instruction, length: step } = disassemble(bytes.subarray(offset), { bits });
+  for (let offset = 0; offset < bytes.length;) {
+    const { instruction, length } = disassemble(bytes.subarray(offset, offset + 16), { bits });
     if (instruction !== undefined) rows.push(instruction);
-    offset += step;
+    offset += length;
   }
   return rows;
 }
@@ -75,7 +99,7 @@ export function uncoveredRows(cases: readonly Case[]): Instruction[] {
   const covered = new Set(
     cases.flatMap(([source, , , modes]) => {
       const bits = codeBits(((modes ?? 'protected').split(' ')[0] ?? 'protected') as Mode);
-      return rowsOf(caseCode(source, bits), bits);
+      return caseCode(source, bits).rows;
     }),
   );
   return INSTRUCTIONS.filter((row) => !covered.has(row));

@@ -11,6 +11,9 @@
 export const HANDLERS = 0x0600;
 export const GDT = 0x0b00;
 export const TSS = 0x0c00;
+export const LDT = 0x0ca0;
+/** In the second page of data, for cases to fill in. */
+export const SECOND_TSS = 0xa000;
 export const BOOT = 0x0d00;
 export const IDT = 0x1000;
 export const PAGE_DIRECTORY = 0x2000;
@@ -57,4 +60,9 @@ export const SELECTORS = {
   executeOnly: 0x60,
   conforming: 0x68,
   ldt: 0x70,
+  /** Call gates to CODE + 0x800, without and with two parameters. */
+  callGate: 0x78,
+  callGate2: 0x80,
+  /** Another task state, at SECOND_TSS, available and for every privilege level. */
+  tss2: 0x88,
 } as const;

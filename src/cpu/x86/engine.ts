@@ -18,6 +18,8 @@ interface Core {
   flags(): number;
   set_flags(flags: number): void;
   update_mode(): void;
+  probe_bytes(): number;
+  decode_probe(mode: number): number;
 }
 
 const EXITS: readonly Exit[] = ['limit', 'halt', 'shutdown', 'request'];
@@ -60,11 +62,14 @@ export class WasmEngine implements Engine {
     this.setA20(true);
     this.#core.initialize();
     this.#lifetimes.own(memory.observe({ changed: () => this.#core.flush_tlb() }, { replay: false }));
+    this.#lifetimes.own(memory.onPagesGuarded(() => this.#core.flush_tlb()));
     this.#lifetimes.own(memory.trackCode({ codeWritten: (address) => this.#core.code_written(address) }));
   }
 
   get instructions(): number {
-    return this.#state.getUint32(FIELD.INSTRUCTIONS, true) + this.#state.getUint32(FIELD.INSTRUCTIONS + 4, true) * TWO_32;
+    return (
+      this.#state.getUint32(FIELD.INSTRUCTIONS, true) + this.#state.getUint32(FIELD.INSTRUCTIONS + 4, true) * TWO_32
+    );
   }
 
   run(limit: number): Exit {
@@ -117,6 +122,16 @@ export class WasmEngine implements Engine {
   translate(linear: number): Gpa | undefined {
     const address = this.#core.translate(linear);
     return address < 0 ? undefined : (address as Gpa);
+  }
+
+  /**
+   * What the decoder makes of the start of `bytes` in a mode (MODE bits): the length of an instruction, or 0x100 and the
+   * vector of the exception that it raises.
+   */
+  decode(bytes: Uint8Array, mode: number): number {
+    const target = new Uint8Array(this.#state.buffer, this.#core.probe_bytes(), 16);
+    target.fill(0).set(bytes.subarray(0, 16));
+    return this.#core.decode_probe(mode);
   }
 
   /** The processor's state, byte for byte, from STATE on. */

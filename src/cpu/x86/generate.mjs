@@ -1,12 +1,14 @@
 // Turns the layout and the opcode table into AssemblyScript sources: the layout's constants, the decoder's data, the
 // main loop and the switch over the handlers.
-import { HOT_BRANCHES, HOT_OPERATIONS, HOT_RETURN, LEAVE } from './hot-operations.mjs';
+import { FUSED_OPERATIONS, HOT_BRANCHES, HOT_OPERATIONS, HOT_TRANSFERS, LEAVE } from './hot-operations.mjs';
 import { shapeOf, VECTOR_IMPORTS, vectorCase, vectorFunctions } from './vector-operations.mjs';
 
 /** `{ A: 1 }` as lines `export const A: u32 = 0x1;`. */
 function constants(values) {
   return Object.entries(values).map(([name, value]) => `export const ${name}: u32 = 0x${value.toString(16)};`);
 }
+
+const filled = (length, value) => Array.from({ length }, () => value);
 
 const prefixed = (prefix, values, offset = 0) =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}_${name}`, value + offset]));
@@ -127,7 +129,7 @@ function rowFlags(row, hot) {
     RM_BYTE: rm?.endsWith('b') || register === 'Zb',
     REG_PLAIN: /^[SCD]/.test(register ?? '') && !register.startsWith('Z'),
     OPCODE_REGISTER: register?.startsWith('Z'),
-    SWAP: hot && /^G.,E.$/.test(operands.join()) && !['movzx', 'movsx'].includes(handler),
+    SWAP: hot && /^G.,E.$/.test(operands.join()) && SWAPPED.has(handler),
     LOCK: traits.has('lock'),
     PROTECTED: traits.has('protected'),
     PRIVILEGED: traits.has('privileged'),
@@ -166,34 +168,37 @@ function form({ operands }, kind) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Operation numbers
 
-const RESERVED = { in: 'input', out: 'output', popcnt: 'populationCount' };
-const functionName = (handler) => RESERVED[handler] ?? handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+/** `popcnt` is the name of an instruction of WebAssembly. */
+const functionName = (handler) =>
+  handler === 'popcnt' ? 'populationCount' : handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+
+/** Handlers that set RIP and nothing else that decoding depends on. */
+const NEAR = ['jmp_indirect', 'call', 'call_indirect', 'ret', 'loope', 'loopne', 'jcxz'];
 
 /** Handlers all of whose rows have hot forms, at least while there is no 64-bit mode. */
-const ALWAYS_HOT = new Set([
-  ...['mov', 'add', 'or', 'adc', 'sbb', 'and', 'sub', 'xor', 'cmp', 'test', 'inc', 'dec', 'movzx', 'movsx', 'nop'],
-  ...['jcc', 'jmp', 'loop'],
-]);
+const ALWAYS_HOT = new Set('mov add or adc sbb and sub xor cmp test inc dec movzx movsx nop jcc jmp loop'.split(' '));
 
 /** The numbers of all operations: special, branches, hot, return, then handlers, those that end a block last. */
 class Operations {
   constructor(rows) {
     const ending = (name) => rows.some((row) => row.handler === name && row.traits.has('end'));
-    const handlers = [...new Set(rows.map(({ handler }) => handler))].sort();
+    const handlers = [...new Set(rows.map(({ handler }) => handler))];
     this.plain = handlers.filter((name) => !ending(name));
-    this.ending = handlers.filter(ending);
+    this.ending = [...NEAR, ...handlers.filter((name) => ending(name) && !NEAR.includes(name))];
     let next = 0;
     const take = (count) => (next += count) - count;
     this.resync = take(1);
     this.next = take(1);
     this.branch = take(HOT_BRANCHES.length);
+    this.transfer = take(HOT_TRANSFERS.length);
     this.firstOther = next;
     this.raise = take(1);
     this.hot = take(HOT_OPERATIONS.length);
-    this.ret = take(1);
+    this.fused = take(FUSED_OPERATIONS.length);
     this.firstHandler = next;
     this.firstPlain = take(this.plain.length);
     this.firstEnding = take(this.ending.length);
+    this.end = next;
   }
 
   handler(name) {
@@ -212,16 +217,18 @@ function operation(row, size, kind, operations, conditions) {
     (hot.condition === undefined || hot.condition === condition) &&
     (hot.size === undefined || hot.size === size) &&
     (hot.source === undefined || row.operands[1] === `E${hot.source}`) &&
-    (hot.form === operands ||
-      (kind !== 'memory' && ROW_SWAPPED[operands] === hot.form && handler !== 'movzx' && handler !== 'movsx')) &&
+    (hot.form === operands || (kind !== 'memory' && ROW_SWAPPED[operands] === hot.form && SWAPPED.has(handler))) &&
     (!hot.stack || kind === 'stack');
   const branch = HOT_BRANCHES.findIndex(matches);
   if (branch >= 0) return operations.branch + branch;
   const hot = HOT_OPERATIONS.findIndex(matches);
   if (hot >= 0) return operations.hot + hot;
-  return matches(HOT_RETURN) ? operations.ret : operations.handler(handler);
+  const transfer = HOT_TRANSFERS.findIndex(matches);
+  return transfer >= 0 ? operations.transfer + transfer : operations.handler(handler);
 }
 const ROW_SWAPPED = { GR: 'RG' };
+/** Handlers with both `E,G` and `G,E` rows. */
+const SWAPPED = new Set(['mov', 'add', 'or', 'adc', 'sbb', 'and', 'sub', 'xor', 'cmp']);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decoder data
@@ -328,9 +335,21 @@ function rowBytes(row, operations, conditions) {
 
 const data = (type, values) => `memory.data<${type}>([${values.join(',')}])`;
 
+/** For each op below the handlers and each condition: the op that does both, or 0. */
+function fusions(operations) {
+  const table = filled(operations.firstHandler * 16, 0);
+  FUSED_OPERATIONS.forEach(({ handler, size, form: operands, condition }, index) => {
+    const first = HOT_OPERATIONS.findIndex(
+      (hot) => hot.handler === handler && hot.size === size && hot.form === operands,
+    );
+    table[(operations.hot + first) * 16 + condition] = operations.fused + index;
+  });
+  return table;
+}
+
 function decoderSource(rows, operations, conditions) {
   const { opcodes, subtables } = new OpcodeMap(rows);
-  const blank = new Array(ROW.BYTES).fill(0);
+  const blank = filled(ROW.BYTES, 0);
   return [
     '// Generated from table/instructions.ts.',
     ...constants({
@@ -343,14 +362,18 @@ function decoderSource(rows, operations, conditions) {
       OP_NEXT: operations.next,
       OP_FIRST_OTHER: operations.firstOther,
       OP_RAISE: operations.raise,
-      OP_RET_HOT: operations.ret,
+      OP_FIRST_TRANSFER: operations.transfer,
       OP_CALL_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'call'),
+      OP_FIRST_JCC: operations.branch,
+      OP_LOOP_HOT: operations.branch + HOT_BRANCHES.findIndex(({ handler }) => handler === 'loop'),
       OP_FIRST_HANDLER: operations.firstHandler,
       OP_FIRST_ENDING: operations.firstEnding,
+      OP_FIRST_FAR: operations.firstEnding + NEAR.length,
       ...Object.fromEntries(
         rows.filter(({ vector }) => !vector).map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
       ),
     }),
+    `export const FUSIONS: usize = ${data('u16', fusions(operations))};`,
     `export const OPCODES: usize = ${data('u16', opcodes)};`,
     `export const SUBTABLES: usize = ${data('u16', subtables)};`,
     `export const ROWS: usize = ${data('u8', [...blank, ...rows.flatMap((row) => rowBytes(row, operations, conditions))])};`,
@@ -382,6 +405,9 @@ function handlersSource(operations, sources, rows, functions) {
   const wanted = all.map((handler) => ({ name: functionName(handler), op: operations.handler(handler) }));
   const missing = wanted.filter(({ name }) => !found.has(name)).map(({ name }) => name);
   const present = wanted.filter(({ name }) => found.has(name));
+  const shapes = Array.from(vectors, ([handler, row]) => ({ name: handler, op: operations.handler(handler), row }));
+  const entry = ({ name, op }) =>
+    `  store<u32>(TABLE + ${(op - operations.firstHandler) * 4}, load<u32>(changetype<usize>(${name}_)));`;
   const text = [
     '// Generated from table/instructions.ts and the handlers found in core/.',
     ...present.map(({ name }) => `import { ${name} as ${name}_ } from '../${found.get(name)}';`),
@@ -389,18 +415,34 @@ function handlersSource(operations, sources, rows, functions) {
     VECTOR_IMPORTS,
     "import { raise, VECTOR_UD } from '../fault';",
     '',
-    '/** Executes a uop by its handler. */',
-    'export function execute(u: usize, op: u32): void {',
-    `  switch (op - ${operations.firstHandler}) {`,
-    ...present.map(({ name, op }) => `    case ${op - operations.firstHandler}: ${name}_(u); return;`),
-    ...Array.from(vectors, ([handler, row]) => {
-      const body = vectorCase(row, functions.get(row.vector), `${row.vector}_`);
-      return `    case ${operations.handler(handler) - operations.firstHandler}: ${body}`;
-    }),
-    ...missing.map((name) => `    // missing: ${name}`),
-    '    default: raise(VECTOR_UD);',
-    '  }',
+    '/**',
+    ' * Handlers are called through a table: called by name each from one place, all of them would be inlined there, into',
+    ' * one function whose frame takes longer to set up than most of them need.',
+    ' */',
+    `const TABLE: usize = memory.data(${(operations.end - operations.firstHandler) * 4}, 16);`,
+    '',
+    'function undefined_(u: usize): void {',
+    '  raise(VECTOR_UD);',
     '}',
+    '',
+    ...shapes.map(
+      ({ name, row }) =>
+        `function ${name}_(u: usize): void ${vectorCase(row, functions.get(row.vector), `${row.vector}_`)}`,
+    ),
+    '',
+    'export function initializeHandlers(): void {',
+    `  for (let op = 0; op < ${operations.end - operations.firstHandler}; op++) {`,
+    '    store<u32>(TABLE + (op << 2), load<u32>(changetype<usize>(undefined_)));',
+    '  }',
+    ...[...present, ...shapes].map(entry),
+    '}',
+    '',
+    '/** Executes a uop by its handler. */',
+    '// @ts-ignore: decorator',
+    '@inline export function execute(u: usize, op: u32): void {',
+    `  call_indirect<void>(load<u32>(TABLE + ((op - ${operations.firstHandler}) << 2)), u);`,
+    '}',
+    ...missing.map((name) => `// missing: ${name}`),
     '',
   ];
   return { text: text.join('\n'), missing };
@@ -413,7 +455,8 @@ function loopCases(operations) {
   const all = [
     ...HOT_BRANCHES.map((hot, index) => ({ ...hot, number: operations.branch + index })),
     ...HOT_OPERATIONS.map((hot, index) => ({ ...hot, number: operations.hot + index })),
-    { ...HOT_RETURN, number: operations.ret },
+    ...HOT_TRANSFERS.map((hot, index) => ({ ...hot, number: operations.transfer + index })),
+    ...FUSED_OPERATIONS.map((hot, index) => ({ ...hot, number: operations.fused + index })),
   ];
   return all.map(({ number, handler, form: operands, size, condition, body }) =>
     line(number, `${handler} ${operands} ${size ?? condition ?? ''}`.trim(), body(TYPES[size], size)),
@@ -421,15 +464,17 @@ function loopCases(operations) {
 }
 
 const loopSource = (operations) => `// Generated from hot-operations.mjs.
-import { add, or, adc, sbb, and, sub, xor, compare, test, inc, dec, shl, shr, sar, get, set } from '../operation';
+import {
+  add, or, adc, sbb, and, sub, xor, compare, test, inc, dec, shl, shr, sar, rol, ror, multiply, get, set,
+} from '../operation';
 import { beginUpdate, endUpdate, flatAddress, loadFlat, loadOperand, storeFlat, storeOperand } from '../operand';
 import { countDown, executeSlow, leave, nextRip } from '../run';
-import { carryFlag, overflowFlag, parityFlag, signFlag, zeroFlag } from '../flags';
-import { fault } from '../fault';
-import { ea, uopLink, uopOp, uopReg, uopRm, uopSegment } from '../uop';
-import { reg32, retire, setReg32, setRip } from '../state';
+import { carryFlag, condition, DF, overflowFlag, parityFlag, setSystemFlag, signFlag, zeroFlag } from '../flags';
+import { fault, raiseError, VECTOR_GP } from '../fault';
+import { ea, uopLink, uopOp, uopReg, uopRm, uopSegment, uopSelector } from '../uop';
+import { reg32, reg8, retire, segmentLimit, setReg32, setReg8, setRip } from '../state';
 import {
-  REG_RSP, SEGMENT_FLAT, STATE_DEADLINE, STATE_INSTRUCTIONS, STATE_TLB_BASE_32, TLB_ENTRY_ADDEND_32, TLB_ENTRY_READ,
+  REG_RAX, REG_RCX, REG_RDX, REG_RSP, SEGMENT_FLAT, SEG_CS, STATE_DEADLINE, STATE_INSTRUCTIONS, STATE_TLB_BASE_32, TLB_ENTRY_ADDEND_32, TLB_ENTRY_READ,
   TLB_ENTRY_WRITE, TLB_SIZE, UOP_IMMEDIATE, UOP_SIZE,
 } from './layout';
 

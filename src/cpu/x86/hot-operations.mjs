@@ -2,8 +2,9 @@
 // case does. A row not found here is executed by its handler, out of line.
 //
 // `forms` are combinations of operand kinds: R the register in ModRM.rm or the opcode, G the register in ModRM.reg,
-// M memory, I an immediate. Bodies are AssemblyScript; `u` is the uop, `T` the unsigned type of the operand size. A
-// body ends with `NEXT` (go on with the next uop) or `break` (leave the uop: a taken branch or a fault).
+// M memory, I an immediate, J a branch's displacement, A the accumulator, X anything else. Bodies are AssemblyScript;
+// `u` is the uop, `T` the unsigned type of the operand size. A body ends with `NEXT` (go on with the next uop) or
+// `break` (leave the uop: a taken branch or a fault).
 
 const NEXT = 'u += UOP_SIZE; continue;';
 
@@ -85,9 +86,16 @@ const extension = (S, sourceSize) => ({
   GM: (T) => `${loadInto(S, sourceSize)}\n        set<${T}>(uopReg(u), <${T}>value); ${NEXT}`,
 });
 
-const shiftByImmediate = (operation) => ({
+/** Shifts and rotates of a register by an immediate or by CL, which `form` shows as X. */
+const shift = (operation) => ({
   RI: (T) => `set<${T}>(uopRm(u), ${operation}<${T}>(${SOURCE.R(T)}, load<u8>(u, UOP_IMMEDIATE) & 31)); ${NEXT}`,
+  RX: (T) => `set<${T}>(uopRm(u), ${operation}<${T}>(${SOURCE.R(T)}, reg8(REG_RCX) & 31)); ${NEXT}`,
 });
+
+const exchange = (T) => `
+        const kept: ${T} = ${SOURCE.R(T)};
+        set<${T}>(uopRm(u), ${SOURCE.G(T)});
+        set<${T}>(uopReg(u), kept); ${NEXT}`;
 
 const PUSH = (T, size, value) => `
         const pushed: ${T} = ${value};
@@ -145,7 +153,21 @@ export const HOT_OPERATIONS = [
   ...operations('movsx', [2, 4], extension('i8', 1), { source: 'b' }),
   ...operations('movsx', [2, 4], extension('i16', 2), { source: 'w' }),
   ...operations('lea', [4], { GM: () => `setReg32(uopReg(u), u32(ea(u))); ${NEXT}` }),
-  ...['shl', 'shr', 'sar'].flatMap((name) => operations(name, [4], shiftByImmediate(name))),
+  ...['shl', 'shr', 'sar', 'rol', 'ror'].flatMap((name) => operations(name, [4], shift(name))),
+  ...operations('not', [4], { R: (T) => `set<${T}>(uopRm(u), ~${SOURCE.R(T)}); ${NEXT}` }),
+  ...operations('neg', [4], { R: (T) => `set<${T}>(uopRm(u), sub<${T}>(0, ${SOURCE.R(T)})); ${NEXT}` }),
+  ...operations('imul', [4], {
+    GR: (T) => `set<${T}>(uopReg(u), multiply(${SOURCE.G(T)}, ${SOURCE.R(T)})); ${NEXT}`,
+    GM: (T, size) => `${loadInto(T, size)}\n        set<${T}>(uopReg(u), multiply(${SOURCE.G(T)}, value)); ${NEXT}`,
+    GRI: (T) => `set<${T}>(uopReg(u), multiply(${SOURCE.R(T)}, ${SOURCE.I(T)})); ${NEXT}`,
+  }),
+  ...operations('setcc', [1], { R: () => `setReg8(uopRm(u), u32(condition(uopSelector(u)))); ${NEXT}` }),
+  ...operations('cmovcc', [4], {
+    GR: (T) => `setReg32(uopReg(u), condition(uopSelector(u)) ? ${SOURCE.R(T)} : ${SOURCE.G(T)}); ${NEXT}`,
+  }),
+  ...operations('xchg', [2, 4], { RG: exchange, RA: exchange }),
+  ...operations('cwd', [4], { '': () => `setReg32(REG_RDX, <u32>(<i32>reg32(REG_RAX) >> 31)); ${NEXT}` }),
+  ...operations('cld', [undefined], { '': () => `setSystemFlag(DF, false); ${NEXT}` }),
   ...operations('nop', [2, 4], { '': () => NEXT, R: () => NEXT, M: () => NEXT }),
   ...operations('push', [2, 4], STACK.push, { stack: true }),
   ...operations('pop', [2, 4], STACK.pop, { stack: true }),
@@ -168,11 +190,98 @@ export const HOT_BRANCHES = [
   },
 ];
 
-/** The hot return: leaves like a handler that has set RIP. */
-export const HOT_RETURN = {
-  handler: 'ret',
-  form: '',
-  size: 4,
-  stack: true,
-  body: () => `${POP('u32', 4)} setReg32(REG_RSP, top + 4); setRip(value); break;`,
+/** Conditions by number, of a comparison of `a` and `b`; `S` is the signed type. Overflow and parity are too rare. */
+const COMPARED = {
+  2: () => 'a < b',
+  3: () => 'a >= b',
+  4: () => 'a == b',
+  5: () => 'a != b',
+  6: () => 'a <= b',
+  7: () => 'a > b',
+  8: (S) => `<${S}>(a - b) < 0`,
+  9: (S) => `<${S}>(a - b) >= 0`,
+  12: (S) => `<${S}>a < <${S}>b`,
+  13: (S) => `<${S}>a >= <${S}>b`,
+  14: (S) => `<${S}>a <= <${S}>b`,
+  15: (S) => `<${S}>a > <${S}>b`,
 };
+
+/** Conditions of a result `a`, with CF and OF clear. */
+const TESTED = {
+  4: () => 'a == 0',
+  5: () => 'a != 0',
+  8: (S) => `<${S}>a < 0`,
+  9: (S) => `<${S}>a >= 0`,
+  14: (S) => `<${S}>a <= 0`,
+  15: (S) => `<${S}>a > 0`,
+};
+
+const ONLY_ZERO = { 4: TESTED[4], 5: TESTED[5] };
+const SIGNED = { u8: 'i8', u16: 'i16', u32: 'i32' };
+
+/**
+ * A comparison and the Jcc behind it in one case. Both uops stay: the case does the first and goes on as the second,
+ * so that links, counts and faults are the same as without.
+ */
+const fused = (handler, size, form, conditions, compared) =>
+  Object.entries(conditions).map(([condition, test]) => ({
+    handler,
+    size,
+    form,
+    condition: Number(condition),
+    body: (T) => `${compared(T, size)} u += UOP_SIZE; if (${test(SIGNED[T])}) break; u += UOP_SIZE; continue;`,
+  }));
+
+const compareWith = (left, right) => (T) =>
+  `const a: ${T} = ${left(T)}; const b: ${T} = ${right(T)}; compare<${T}>(a, b);`;
+const testWith = (T) => `const a: ${T} = ${SOURCE.R(T)} & ${SOURCE.G(T)}; test<${T}>(a, a);`;
+const compareMemory = (left, right) => (T, size) => `${loadInto(T, size)}\n        ${compareWith(left, right)(T)}`;
+const VALUE = () => 'value';
+
+export const FUSED_OPERATIONS = [
+  ...fused('cmp', 4, 'RG', COMPARED, compareWith(SOURCE.R, SOURCE.G)),
+  ...fused('cmp', 4, 'RI', COMPARED, compareWith(SOURCE.R, SOURCE.I)),
+  ...fused('cmp', 1, 'RI', COMPARED, compareWith(SOURCE.R, SOURCE.I)),
+  ...fused('cmp', 4, 'GM', COMPARED, compareMemory(SOURCE.G, VALUE)),
+  ...fused('cmp', 4, 'MI', COMPARED, compareMemory(VALUE, SOURCE.I)),
+  ...fused('cmp', 1, 'MI', COMPARED, compareMemory(VALUE, SOURCE.I)),
+  ...fused('test', 4, 'RG', TESTED, testWith),
+  ...fused('test', 1, 'RG', TESTED, testWith),
+  ...fused('dec', 4, 'R', ONLY_ZERO, (T) => `const a: ${T} = dec<${T}>(${SOURCE.R(T)}); set<${T}>(uopRm(u), a);`),
+];
+
+/** A target beyond the limit of CS raises #GP(0) before anything has changed. */
+const CHECK = 'if (value > segmentLimit(SEG_CS)) { raiseError(VECTOR_GP, 0); break; }';
+
+/** Near transfers to where only execution tells. They leave with RIP set. */
+export const HOT_TRANSFERS = [
+  {
+    handler: 'ret',
+    form: '',
+    size: 4,
+    stack: true,
+    body: () => `${POP('u32', 4)} ${CHECK} setReg32(REG_RSP, top + 4); setRip(value); break;`,
+  },
+  {
+    handler: 'ret',
+    form: 'I',
+    size: 4,
+    stack: true,
+    body: () => `${POP('u32', 4)} ${CHECK} setReg32(REG_RSP, top + 4 + ${SOURCE.I('u32')}); setRip(value); break;`,
+  },
+  {
+    handler: 'jmp_indirect',
+    form: 'R',
+    size: 4,
+    body: () => `const value: u32 = ${SOURCE.R('u32')}; ${CHECK} setRip(value); break;`,
+  },
+  { handler: 'jmp_indirect', form: 'M', size: 4, body: () => `${loadInto('u32', 4)} ${CHECK} setRip(value); break;` },
+  {
+    handler: 'call_indirect',
+    form: 'R',
+    size: 4,
+    stack: true,
+    body: () =>
+      `const value: u32 = ${SOURCE.R('u32')}; ${CHECK} ${PUSH('u32', 4, 'u32(nextRip(u))')} setRip(value); break;`,
+  },
+];

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { GiB, KiB, MiB } from '../../base/units.ts';
 import { allOnes, type AccessSize } from '../../bus/io-handler.ts';
 import { MmioBus } from '../../bus/mmio-bus.ts';
-import { gpa, GuestMemory, HeapStore } from '../../memory/index.ts';
+import { gpa, GuestMemory, HeapStore, MemoryError } from '../../memory/index.ts';
 import { BootRom } from '../boot-rom.ts';
 import { I440fxHostBridge, PAM_AREAS, PAM_RANGE, type PamArea } from './i440fx-host-bridge.ts';
 
@@ -55,6 +55,10 @@ function table({ memory }: Board): string[] {
     ({ gpa: start, end, segment, offset, prot }) =>
       `${start.toString(16)}-${(end - 1).toString(16)} ${segment.name}+${offset.toString(16)} ${prot}`,
   );
+}
+
+function refuse(): void {
+  throw new MemoryError('ENOSPC', 'no slot is free');
 }
 
 /** A small generator (mulberry32), so that a seed replays a run. */
@@ -222,6 +226,17 @@ describe('the attribute map', () => {
     expect(table(pc)).toEqual(before);
     expect(load(pc, 0xf_0000, 1)).toBe(ROM_BYTE);
     expect(pc.ram.bytes[0xf_0000]).toBe(NEW_BYTE);
+  });
+
+  test('an observer that refuses: the map stays as it was, whole, and the next write catches up', () => {
+    const pc = board();
+    const before = table(pc);
+    const observer = pc.memory.observe({ changed: refuse }, { replay: false });
+    pc.bridge.pci.config.write(0x5c, 4, 0x3311_3311);
+    expect([table(pc), pc.bridge.refusals]).toEqual([before, 1]);
+    observer[Symbol.dispose]();
+    pc.bridge.pci.config.write(0x04, 2, 0);
+    expect(table(pc)).toContain('e8000-effff ram+e8000 rwx');
   });
 
   test('something else in the way: nothing changes, it is counted, and the next write catches up', () => {

@@ -75,7 +75,8 @@ interface Piece {
  *     2       PCI: ROM, or 1s  RAM      ROM r-x where it reaches; `handler` takes the writes
  *     3       RAM              RAM      RAM rwx
  *
- * Neighbours that come out alike are one mapping.
+ * Neighbours that come out alike are one mapping. (QEMU differs in two places: it shows RAM in mode 2, and has an option
+ * ROM area of its own behind C0000 to DFFFF.)
  */
 export class I440fxHostBridge {
   readonly pci: PciFunction;
@@ -94,9 +95,7 @@ export class I440fxHostBridge {
       identity: { vendor: 0x8086, device: 0x1237, classCode: 0x060000, revision: 2 },
       registers: registers(),
       scratch: { start: CONFIG.deviceSpecific, end: CONFIG.length },
-      settled: (offset, size) => {
-        if (offset < PAM_END && offset + size > PAM_0) this.#apply();
-      },
+      settled: () => this.#apply(),
     });
     this.handler = {
       read: (_offset, size) => allOnes(size),
@@ -160,7 +159,6 @@ export class I440fxHostBridge {
     const own = mapped.filter(({ segment }) => segment === ram || segment === rom);
     const obsolete = own.filter((mapping) => !wanted.some((piece) => isSame(piece, mapping)));
     const missing = wanted.filter((piece) => !own.some((mapping) => isSame(piece, mapping)));
-    if (obsolete.length === 0 && missing.length === 0) return;
     try {
       memory.edit((edit) => {
         for (const mapping of obsolete) edit.unmap(mapping);
@@ -182,15 +180,14 @@ function registers(): Register[] {
   return [...pam, { name: 'SMRAM control', offset: SMRAM, size: 1, reset: 0x02, writable: 0x78 }];
 }
 
-/** Adds a piece, as part of the last one where it continues it. */
+/** Adds a piece, as part of the last one where it continues it: a segment's bytes have fixed addresses in here. */
 function append(pieces: Piece[], piece: Piece): void {
   const last = pieces.at(-1);
   const continues =
     last !== undefined &&
     last.segment === piece.segment &&
     last.prot === piece.prot &&
-    last.gpa + last.length === piece.gpa &&
-    last.offset + last.length === piece.offset;
+    last.gpa + last.length === piece.gpa;
   if (continues) pieces[pieces.length - 1] = { ...last, length: last.length + piece.length };
   else pieces.push(piece);
 }

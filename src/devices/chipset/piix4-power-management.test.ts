@@ -128,6 +128,18 @@ describe('the timer', () => {
     bus.write(BASE, 2, TIMER_EVENT);
     expect(state.sci).toBe(false);
   });
+
+  test('has an alarm only while its event is enabled and has not come', () => {
+    const { clock, bus } = board();
+    expect(clock.nextDeadline).toBe(Infinity);
+    bus.write(BASE + 2, 2, TIMER_EVENT);
+    expect(clock.nextDeadline).toBe(Math.ceil((2 ** 23 * SECOND) / PM_TIMER_HZ));
+    bus.write(BASE + 2, 2, 0);
+    expect(clock.nextDeadline).toBe(Infinity);
+    bus.write(BASE + 2, 2, TIMER_EVENT);
+    clock.advance(3 * SECOND);
+    expect(clock.nextDeadline).toBe(Infinity);
+  });
 });
 
 describe('the SCI', () => {
@@ -206,10 +218,10 @@ test('a reset takes the block away, silences the SCI, and leaves the timer runni
   bus.write(BASE + 2, 2, POWER_BUTTON);
   pm.apmCommand(0xf1);
   pm.pressPowerButton();
-  clock.advance(SECOND);
+  clock.advance(3 * SECOND);
   pm.reset();
   expect([state.sci, bus.isFree(BASE, 64), ports.waiting.length]).toEqual([false, true, 0]);
   pm.pci.config.write(0x40, 4, BASE);
   pm.pci.config.write(0x80, 1, 1);
-  expect([bus.read(BASE, 4), bus.read(BASE + 4, 2), bus.read(BASE + 8, 4)]).toEqual([0, 0, PM_TIMER_HZ]);
+  expect([bus.read(BASE, 4), bus.read(BASE + 4, 2), bus.read(BASE + 8, 4)]).toEqual([0, 0, 3 * PM_TIMER_HZ]);
 });

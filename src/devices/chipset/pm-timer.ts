@@ -1,5 +1,5 @@
-import { SECOND } from '../../base/units.ts';
 import type { Clock, Nanoseconds } from '../../base/clock.ts';
+import { Oscillator } from '../oscillator.ts';
 
 /** Ticks per second: three times the PIT's, as on every PC. (ACPI 2.0, 4.7.3.3) */
 export const PM_TIMER_HZ = 3_579_545;
@@ -10,6 +10,7 @@ const HALF = MODULUS / 2;
 /** The 24-bit ACPI power-management timer. It counts machine time since power-on without accumulating any error. */
 export class PmTimer {
   readonly #clock: Clock;
+  readonly #crystal: Oscillator = new Oscillator(PM_TIMER_HZ);
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -20,11 +21,9 @@ export class PmTimer {
     return this.ticks() % MODULUS;
   }
 
-  /** Ticks since power-on, never wrapping. Seconds and the rest apart, so that every product is exact in a double. */
+  /** Ticks since power-on, never wrapping. */
   ticks(): number {
-    const now = this.#clock.now();
-    const seconds = Math.floor(now / SECOND);
-    return seconds * PM_TIMER_HZ + Math.floor(((now - seconds * SECOND) * PM_TIMER_HZ) / SECOND);
+    return this.#crystal.ticksAt(this.#clock.now());
   }
 
   /** The next tick after now at which the highest bit changes. */
@@ -34,7 +33,6 @@ export class PmTimer {
 
   /** The first moment at which `ticks()` has reached `tick`. */
   timeOf(tick: number): Nanoseconds {
-    const seconds = Math.floor(tick / PM_TIMER_HZ);
-    return seconds * SECOND + Math.ceil(((tick - seconds * PM_TIMER_HZ) * SECOND) / PM_TIMER_HZ);
+    return this.#crystal.timeOf(tick);
   }
 }

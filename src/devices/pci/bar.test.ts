@@ -3,7 +3,7 @@ import { GiB, KiB, MiB } from '../../base/units.ts';
 import type { AccessSize, IoHandler } from '../../bus/io-handler.ts';
 import { MmioBus } from '../../bus/mmio-bus.ts';
 import { PortBus } from '../../bus/port-bus.ts';
-import { gpa, GuestMemory, HeapStore } from '../../memory/index.ts';
+import { gpa, GuestMemory, HeapStore, MemoryError } from '../../memory/index.ts';
 import type { BarBacking, BarDescription, BarType } from './bar.ts';
 import { PciFunction } from './pci-function.ts';
 import { Placement } from './placement.ts';
@@ -177,6 +177,11 @@ function mapped(type: 'mem32' | 'mem64' = 'mem32') {
     void changes.push(`${text(change.removed)}>${text(change.added)}`);
   board.memory.observe({ changed }, { replay: false });
   return { board, bar, changes };
+}
+
+/** An observer whose table is full. */
+function refuseMore(change: { added: readonly unknown[] }): void {
+  if (change.added.length > 0) throw new MemoryError('ENOSPC', 'no slot is free');
 }
 
 describe('sizing', () => {
@@ -404,6 +409,21 @@ describe('an address that cannot be had', () => {
     board.memory.unmap(mapping);
     board.spaces.memory.retry();
     expect(board.map()).toEqual([`devmem0@${PLACE.mem32.toString(16)}`]);
+  });
+
+  test('an observer without room for one more mapping keeps the BAR waiting, at first and on a move', () => {
+    for (const placedBefore of [false, true]) {
+      const board = new Board();
+      const bar = board.bar({ type: 'mem32', backing: 'window' }, 64 * KiB);
+      decode(bar);
+      if (placedBefore) program(bar, 'mem32', PLACE.mem32 + MiB);
+      const observer = board.memory.observe({ changed: refuseMore }, { replay: false });
+      program(bar, 'mem32', PLACE.mem32);
+      expect([board.map(), placeOf(bar), board.spaces.memory.waiting.length]).toEqual([[], undefined, 1]);
+      observer[Symbol.dispose]();
+      board.spaces.memory.retry();
+      expect(board.map()).toEqual(['devmem0@fd000000']);
+    }
   });
 
   test('a fixed device keeps its place: a BAR over it waits, whole', () => {

@@ -459,6 +459,5 @@ export const ARITHMETIC: readonly Case[] = [
   ['test cl, 7', 'cl=8 flags=oszapc', 'flags=zp'],
   ['test edi, 0x70000000', 'edi=0x40000000', 'flags=p'],
   ['db 0xf6, 0xc9, 0x03', 'cl=1', ''],
-  ['bits 32
-db 0xf7, 0xc9, 3, 0, 0, 0x80', 'ecx=0x80000000', 'flags=sp'],
+  ['db 0xf7, 0xc9, 3, 0, 0, 0x80', 'ecx=0x80000000', 'flags=sp', 'protected user paged'],
 ];

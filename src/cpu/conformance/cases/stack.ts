@@ -24,39 +24,40 @@ export const STACK: readonly Case[] = [
   ['pop word [data+2]', 'esp=0x9010', 'esp=0x9012 [data+2]=737a'],
   ['pop dword [esp]', 'esp=0x9010', 'esp=0x9014 [data+20]=737a8188'],
   ['pop dword [esp+4]', 'esp=0x9010', 'esp=0x9014 [data+24]=737a8188'],
-  ['bits 32
-db 0x8f, 0xc1', 'esp=0x9010', 'ecx=0x88817a73 esp=0x9014'],
-  ['bits 32
-db 0xff, 0xf1', '', 'esp=0x8efc [0x8efc]=80706050'],
+  ['db 0x8f, 0xc1', 'esp=0x9010', 'ecx=0x88817a73 esp=0x9014', 'protected user paged'],
+  ['db 0xff, 0xf1', '', 'esp=0x8efc [0x8efc]=80706050', 'protected user paged'],
   ['pushaw', '', 'esp=0x8ef0 [0x8ef0]=1c1b18171413008f01f0c0b080704030'],
   ['pushad', '', 'esp=0x8ee0 [0x8ee0]=1c1b1a191817161514131211008f000001f0e0d0c0b0a0908070605040302010'],
-  ['popaw', 'esp=0x9010', 'eax=0x1020dcd5 ecx=0x5060cec7 edx=0x90a0c0b9 ebx=0xd0e0b2ab esp=0x9020 ebp=0x1112968f esi=0x15168881 edi=0x191a7a73'],
-  ['popad', 'esp=0x9010', 'eax=0x4c453e37 ecx=0x3029221b edx=0x140d06ff ebx=0xf8f1eae3 esp=0x9030 ebp=0xc0b9b2ab esi=0xa49d968f edi=0x88817a73'],
+  [
+    'popaw',
+    'esp=0x9010',
+    'eax=0x1020dcd5 ecx=0x5060cec7 edx=0x90a0c0b9 ebx=0xd0e0b2ab esp=0x9020 ebp=0x1112968f esi=0x15168881 edi=0x191a7a73',
+  ],
+  [
+    'popad',
+    'esp=0x9010',
+    'eax=0x4c453e37 ecx=0x3029221b edx=0x140d06ff ebx=0xf8f1eae3 esp=0x9030 ebp=0xc0b9b2ab esi=0xa49d968f edi=0x88817a73',
+  ],
   ['o32 enter 8, 0', '', 'esp=0x8ef4 ebp=0x8efc [0x8efc]=14131211'],
   ['o32 enter 0, 0', '', 'esp=0x8efc ebp=0x8efc [0x8efc]=14131211'],
   ['o32 enter 4, 1', 'ebp=0x9040', 'esp=0x8ef4 ebp=0x8efc [0x8ef8]=fc8e000040900000'],
   ['o32 enter 4, 2', 'ebp=0x9040', 'esp=0x8ef0 ebp=0x8efc [0x8ef4]=fc8e0000a7aeb5bc40900000'],
   ['o32 enter 6, 3', 'ebp=0x9040', 'esp=0x8eea ebp=0x8efc [0x8ef0]=fc8e00008b9299a0a7aeb5bc40900000'],
-  ['o32 enter 0x10, 31', 'ebp=0x9090', 'esp=0x8e70 ebp=0x8efc [0x8e80]=fc8e0000abb2b9c0c7ced5dce3eaf1f8ff060d141b222930373e454c535a61686f767d848b9299a0a7aeb5bcc3cad1d8dfe6edf4fb020910171e252c333a41484f565d646b727980878e959ca3aab1b8bfc6cdd4dbe2e9f0f7fe050c131a21282f363d444b525960676e757c838a91989fa6adb4bbc2c9d0d7dee5ec90900000'],
+  [
+    'o32 enter 0x10, 31',
+    'ebp=0x9090',
+    'esp=0x8e70 ebp=0x8efc [0x8e80]=fc8e0000abb2b9c0c7ced5dce3eaf1f8ff060d141b222930373e454c535a61686f767d848b9299a0a7aeb5bcc3cad1d8dfe6edf4fb020910171e252c333a41484f565d646b727980878e959ca3aab1b8bfc6cdd4dbe2e9f0f7fe050c131a21282f363d444b525960676e757c838a91989fa6adb4bbc2c9d0d7dee5ec90900000',
+  ],
   ['o32 enter 4, 33', 'ebp=0x9040', 'esp=0x8ef4 ebp=0x8efc [0x8ef8]=fc8e000040900000'],
   ['o32 leave', 'ebp=0x9040', 'esp=0x9044 ebp=0xd8d1cac3'],
-  ['o32 enter 8, 0
-push ecx
-o32 leave', '', '[0x8ef0]=80706050 [0x8efc]=14131211'],
+  ['o32 enter 8, 0\npush ecx\no32 leave', '', '[0x8ef0]=80706050 [0x8efc]=14131211'],
   ['o16 enter 8, 0', 'ebp=0x9040', 'esp=0x8ef6 ebp=0x8efe [0x8efe]=4090'],
   ['o16 enter 4, 3', 'ebp=0x9040', 'esp=0x8ef4 ebp=0x8efe [0x8ef8]=fe8ea7aeb5bc4090'],
-  ['pushfd
-pop ecx
-and ecx, 0xcd5', 'flags=oszapcd', 'ecx=0xcd5 flags=d [0x8efc]=d70e0000'],
-  ['pushfw
-pop cx
-and ecx, 0xcd5', 'flags=zc', 'ecx=0x41 flags=p [0x8efe]=4302'],
-  ['push dword 0xcd7
-popfd', '', 'flags=oszapcd [0x8efc]=d70c0000'],
-  ['push dword 2
-popfd', 'flags=oszapcd', 'flags= [0x8efc]=02000000'],
-  ['push word 0x08d7
-popfw', '', 'flags=oszapc [0x8efe]=d708'],
+  ['pushfd\npop ecx\nmov dword [esp-4], 0\nand ecx, 0xcd5', 'flags=oszapcd', 'ecx=0xcd5 flags=d [0x8efc]=00000000'],
+  ['pushfw\npop cx\nmov word [esp-2], 0\nand ecx, 0xcd5', 'flags=zc', 'ecx=0x41 flags=p [0x8efe]=0000'],
+  ['push dword 0xcd7\npopfd', '', 'flags=oszapcd [0x8efc]=d70c0000'],
+  ['push dword 2\npopfd', 'flags=oszapcd', 'flags= [0x8efc]=02000000'],
+  ['push word 0x08d7\npopfw', '', 'flags=oszapc [0x8efe]=d708'],
   ['lahf', 'flags=oszapc', 'eax=0x1020d740'],
   ['lahf', '', 'eax=0x10200240'],
   ['lahf', 'flags=z', 'eax=0x10204240'],
@@ -69,122 +70,91 @@ popfw', '', 'flags=oszapc [0x8efe]=d708'],
   ['stc', '', 'flags=c'],
   ['cld', 'flags=d', 'flags='],
   ['std', '', 'flags=d'],
-  ['o32 call .there
-inc ecx
-.there: inc edx', '', 'edx=0x90a0b0c1 esp=0x8efc flags=s [0x8efc]=05700000'],
-  ['o32 call .there
-jmp .end
-.there: inc edx
-o32 ret
-.end:', '', 'edx=0x90a0b0c1 flags=s [0x8efc]=05700000'],
-  ['push dword .back
-o32 ret
-inc ecx
-.back: inc edx', '', 'edx=0x90a0b0c1 flags=s [0x8efc]=07700000'],
-  ['push dword 0x55
-push dword .back
-o32 ret 4
-inc ecx
-.back:', '', '[0x8ef8]=0b70000055000000'],
-  ['mov ebx, .there
-call ebx
-.there: inc edx', '', 'edx=0x90a0b0c1 ebx=0x7007 esp=0x8efc flags=s [0x8efc]=07700000'],
-  ['mov dword [data], .there
-o32 jmp [data]
-inc ecx
-.there: inc edx', '', 'edx=0x90a0b0c1 flags=s [data+0]=11700000'],
-  ['mov ebx, .there
-jmp ebx
-inc ecx
-.there: inc edx', '', 'edx=0x90a0b0c1 ebx=0x7008 flags=s'],
-  ['mov dword [data], .there
-o32 call [data]
-.there: inc edx', '', 'edx=0x90a0b0c1 esp=0x8efc flags=s [0x8efc]=10700000 [data+0]=10700000'],
-  ['jmp short .there
-inc ecx
-.there: inc edx', '', 'edx=0x90a0b0c1 flags=s'],
-  ['jmp near .there
-inc ecx
-.there: inc edx', '', 'edx=0x90a0b0c1 flags=s'],
-  ['jmp short .b
-.a: inc edx
-jmp short .c
-.b: jmp near .a
-.c:', '', 'edx=0x90a0b0c1 flags=s'],
-  ['loop .there
-inc ebx
-.there: inc edx', 'ecx=2', 'ecx=1 edx=0x90a0b0c1 flags=s'],
-  ['loop .there
-inc ebx
-.there: inc edx', 'ecx=1', 'ecx=0 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
-  ['loop .there
-inc ebx
-.there: inc edx', 'ecx=2 flags=z', 'ecx=1 edx=0x90a0b0c1 flags=s'],
-  ['a32 loop .there
-inc ebx
-.there: inc edx', 'ecx=0', 'ecx=0xffffffff edx=0x90a0b0c1 flags=s'],
-  ['a32 loop .there
-inc ebx
-.there: inc edx', 'ecx=1 flags=z', 'ecx=0 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
-  ['a16 loop .there
-inc ebx
-.there: inc edx', 'ecx=0x10001', 'ecx=0x10000 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
-  ['.a: inc ebx
-loop .a', 'ecx=5 ebx=7', 'ecx=0 ebx=0xc flags=p'],
-  ['loope .there
-inc ebx
-.there: inc edx', 'ecx=2', 'ecx=1 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
-  ['loope .there
-inc ebx
-.there: inc edx', 'ecx=1', 'ecx=0 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
-  ['loope .there
-inc ebx
-.there: inc edx', 'ecx=2 flags=z', 'ecx=1 edx=0x90a0b0c1 flags=s'],
-  ['a32 loope .there
-inc ebx
-.there: inc edx', 'ecx=0', 'ecx=0xffffffff edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
-  ['a32 loope .there
-inc ebx
-.there: inc edx', 'ecx=1 flags=z', 'ecx=0 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
-  ['a16 loope .there
-inc ebx
-.there: inc edx', 'ecx=0x10001', 'ecx=0x10000 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
-  ['.a: inc ebx
-loope .a', 'ecx=5 ebx=7', 'ecx=4 ebx=8'],
-  ['loopne .there
-inc ebx
-.there: inc edx', 'ecx=2', 'ecx=1 edx=0x90a0b0c1 flags=s'],
-  ['loopne .there
-inc ebx
-.there: inc edx', 'ecx=1', 'ecx=0 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
-  ['loopne .there
-inc ebx
-.there: inc edx', 'ecx=2 flags=z', 'ecx=1 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
-  ['a32 loopne .there
-inc ebx
-.there: inc edx', 'ecx=0', 'ecx=0xffffffff edx=0x90a0b0c1 flags=s'],
-  ['a32 loopne .there
-inc ebx
-.there: inc edx', 'ecx=1 flags=z', 'ecx=0 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
-  ['a16 loopne .there
-inc ebx
-.there: inc edx', 'ecx=0x10001', 'ecx=0x10000 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
-  ['.a: inc ebx
-loopne .a', 'ecx=5 ebx=7', 'ecx=0 ebx=0xc flags=p'],
-  ['jecxz .there
-inc ebx
-.there: inc edx', 'ecx=0', 'edx=0x90a0b0c1 flags=s'],
-  ['jecxz .there
-inc ebx
-.there: inc edx', 'ecx=0x10000', 'edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
-  ['jcxz .there
-inc ebx
-.there: inc edx', 'ecx=0x10000', 'edx=0x90a0b0c1 flags=s'],
-  ['jcxz .there
-inc ebx
-.there: inc edx', 'ecx=1', 'edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  [
+    'o32 call .there\ninc ecx\n.there: inc edx',
+    '',
+    'edx=0x90a0b0c1 esp=0x8efc flags=s [0x8efc]=05700000',
+    'protected user paged',
+  ],
+  [
+    'o32 call .there\njmp .end\n.there: inc edx\no32 ret\n.end:',
+    '',
+    'edx=0x90a0b0c1 flags=s [0x8efc]=05700000',
+    'protected user paged',
+  ],
+  [
+    'push dword .back\no32 ret\ninc ecx\n.back: inc edx',
+    '',
+    'edx=0x90a0b0c1 flags=s [0x8efc]=07700000',
+    'protected user paged',
+  ],
+  [
+    'push dword 0x55\npush dword .back\no32 ret 4\ninc ecx\n.back:',
+    '',
+    '[0x8ef8]=0b70000055000000',
+    'protected user paged',
+  ],
+  [
+    'mov ebx, .there\ncall ebx\n.there: inc edx',
+    '',
+    'edx=0x90a0b0c1 ebx=0x7007 esp=0x8efc flags=s [0x8efc]=07700000',
+    'protected user paged',
+  ],
+  [
+    'mov dword [data], .there\no32 jmp [data]\ninc ecx\n.there: inc edx',
+    '',
+    'edx=0x90a0b0c1 flags=s [data+0]=11700000',
+    'protected user paged',
+  ],
+  [
+    'mov ebx, .there\njmp ebx\ninc ecx\n.there: inc edx',
+    '',
+    'edx=0x90a0b0c1 ebx=0x7008 flags=s',
+    'protected user paged',
+  ],
+  [
+    'mov dword [data], .there\no32 call [data]\n.there: inc edx',
+    '',
+    'edx=0x90a0b0c1 esp=0x8efc flags=s [0x8efc]=10700000 [data+0]=10700000',
+    'protected user paged',
+  ],
+  ['jmp short .there\ninc ecx\n.there: inc edx', '', 'edx=0x90a0b0c1 flags=s'],
+  ['jmp near .there\ninc ecx\n.there: inc edx', '', 'edx=0x90a0b0c1 flags=s'],
+  ['jmp short .b\n.a: inc edx\njmp short .c\n.b: jmp near .a\n.c:', '', 'edx=0x90a0b0c1 flags=s'],
+  ['loop .there\ninc ebx\n.there: inc edx', 'ecx=2', 'ecx=1 edx=0x90a0b0c1 flags=s'],
+  ['loop .there\ninc ebx\n.there: inc edx', 'ecx=1', 'ecx=0 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  ['loop .there\ninc ebx\n.there: inc edx', 'ecx=2 flags=z', 'ecx=1 edx=0x90a0b0c1 flags=s'],
+  ['a32 loop .there\ninc ebx\n.there: inc edx', 'ecx=0', 'ecx=0xffffffff edx=0x90a0b0c1 flags=s'],
+  ['a32 loop .there\ninc ebx\n.there: inc edx', 'ecx=1 flags=z', 'ecx=0 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  ['a16 loop .there\ninc ebx\n.there: inc edx', 'ecx=0x10001', 'ecx=0x10000 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  ['.a: inc ebx\nloop .a', 'ecx=5 ebx=7', 'ecx=0 ebx=0xc flags=p'],
+  ['loope .there\ninc ebx\n.there: inc edx', 'ecx=2', 'ecx=1 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  ['loope .there\ninc ebx\n.there: inc edx', 'ecx=1', 'ecx=0 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  ['loope .there\ninc ebx\n.there: inc edx', 'ecx=2 flags=z', 'ecx=1 edx=0x90a0b0c1 flags=s'],
+  ['a32 loope .there\ninc ebx\n.there: inc edx', 'ecx=0', 'ecx=0xffffffff edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  ['a32 loope .there\ninc ebx\n.there: inc edx', 'ecx=1 flags=z', 'ecx=0 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  ['a16 loope .there\ninc ebx\n.there: inc edx', 'ecx=0x10001', 'ecx=0x10000 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  ['.a: inc ebx\nloope .a', 'ecx=5 ebx=7', 'ecx=4 ebx=8'],
+  ['loopne .there\ninc ebx\n.there: inc edx', 'ecx=2', 'ecx=1 edx=0x90a0b0c1 flags=s'],
+  ['loopne .there\ninc ebx\n.there: inc edx', 'ecx=1', 'ecx=0 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  ['loopne .there\ninc ebx\n.there: inc edx', 'ecx=2 flags=z', 'ecx=1 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  ['a32 loopne .there\ninc ebx\n.there: inc edx', 'ecx=0', 'ecx=0xffffffff edx=0x90a0b0c1 flags=s'],
+  ['a32 loopne .there\ninc ebx\n.there: inc edx', 'ecx=1 flags=z', 'ecx=0 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  ['a16 loopne .there\ninc ebx\n.there: inc edx', 'ecx=0x10001', 'ecx=0x10000 edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  ['.a: inc ebx\nloopne .a', 'ecx=5 ebx=7', 'ecx=0 ebx=0xc flags=p'],
+  ['jecxz .there\ninc ebx\n.there: inc edx', 'ecx=0', 'edx=0x90a0b0c1 flags=s'],
+  ['jecxz .there\ninc ebx\n.there: inc edx', 'ecx=0x10000', 'edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
+  ['jcxz .there\ninc ebx\n.there: inc edx', 'ecx=0x10000', 'edx=0x90a0b0c1 flags=s'],
+  ['jcxz .there\ninc ebx\n.there: inc edx', 'ecx=1', 'edx=0x90a0b0c1 ebx=0xd0e0f002 flags=s'],
   ['into', '', ''],
   ['bound ecx, [data]', 'ecx=5 [data]=0100000005000000', ''],
   ['bound cx, [data]', 'cx=-2 [data]=feff0200', ''],
   ['bound ecx, [data]', 'ecx=-7 [data]=f9ffffff00000000 flags=oszapc', ''],
+  ['o32 call .there\ninc ecx\n.there: mov dword [esp], 0', '', 'esp=0x8efc [0x8efc]=00000000'],
+  ['o32 call .there\njmp .end\n.there: o32 ret\n.end: mov dword [esp-4], 0', '', '[0x8efc]=00000000'],
+  ['o16 call .there\ninc ecx\n.there: mov word [esp], 0', '', 'esp=0x8efe [0x8efe]=0000'],
+  ['push word .back\no16 ret\ninc ecx\n.back: mov word [esp-2], 0', '', '[0x8efe]=0000'],
+  ['push word 0x55\npush word .back\no16 ret 2\ninc ecx\n.back: mov word [esp-4], 0', '', '[0x8efc]=00005500'],
+  ['mov ebx, .there\ncall ebx\n.there: mov ebx, 0\nmov dword [esp], 0', '', 'ebx=0 esp=0x8efc [0x8efc]=00000000'],
+  ['mov ebx, .there\njmp bx\ninc ecx\n.there: mov ebx, 0', '', 'ebx=0'],
 ];

@@ -26,7 +26,7 @@ export type Operand = { readonly at: Position; readonly words: Words } & (
 );
 
 /** Size words and the bytes that they stand for. */
-export const SIZES: ReadonlyMap<string, number> = new Map([
+const SIZES: ReadonlyMap<string, number> = new Map([
   ['byte', 1],
   ['word', 2],
   ['dword', 4],

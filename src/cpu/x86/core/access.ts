@@ -13,8 +13,9 @@ import {
 } from './generated/layout';
 import { fault } from './fault';
 import { ACCESS_WRITE, translate, wrapLinear } from './paging';
-import { readPhysical, writePhysical } from './physical';
+import { loadSized, readPhysical, storeSized, writePhysical } from './physical';
 import { currentUser } from './privilege';
+import { tlbEntry } from './tlb';
 
 const PAGE_MASK: u64 = ~(<u64>0xfff);
 
@@ -35,58 +36,62 @@ function place(entry: usize, linear: u64): usize {
 export function read8(linear: u64): u32 {
   const entry = entryOf(linear);
   if (hits(entry, linear, 1, TLB_ENTRY_READ)) return load<u8>(place(entry, linear));
-  return <u32>readAs(linear, 1, currentUser());
+  return <u32>readSlow(linear, 1, currentUser());
 }
 
 export function read16(linear: u64): u32 {
   const entry = entryOf(linear);
   if (hits(entry, linear, 2, TLB_ENTRY_READ)) return load<u16>(place(entry, linear));
-  return <u32>readAs(linear, 2, currentUser());
+  return <u32>readSlow(linear, 2, currentUser());
 }
 
 export function read32(linear: u64): u32 {
   const entry = entryOf(linear);
   if (hits(entry, linear, 4, TLB_ENTRY_READ)) return load<u32>(place(entry, linear));
-  return <u32>readAs(linear, 4, currentUser());
+  return <u32>readSlow(linear, 4, currentUser());
 }
 
 export function read64(linear: u64): u64 {
   const entry = entryOf(linear);
   if (hits(entry, linear, 8, TLB_ENTRY_READ)) return load<u64>(place(entry, linear));
-  return readAs(linear, 8, currentUser());
+  return readSlow(linear, 8, currentUser());
 }
 
 export function write8(linear: u64, value: u32): void {
   const entry = entryOf(linear);
   if (hits(entry, linear, 1, TLB_ENTRY_WRITE)) store<u8>(place(entry, linear), value);
-  else writeAs(linear, 1, value, currentUser());
+  else writeSlow(linear, 1, value, currentUser());
 }
 
 export function write16(linear: u64, value: u32): void {
   const entry = entryOf(linear);
   if (hits(entry, linear, 2, TLB_ENTRY_WRITE)) store<u16>(place(entry, linear), value);
-  else writeAs(linear, 2, value, currentUser());
+  else writeSlow(linear, 2, value, currentUser());
 }
 
 export function write32(linear: u64, value: u32): void {
   const entry = entryOf(linear);
   if (hits(entry, linear, 4, TLB_ENTRY_WRITE)) store<u32>(place(entry, linear), value);
-  else writeAs(linear, 4, value, currentUser());
+  else writeSlow(linear, 4, value, currentUser());
 }
 
 export function write64(linear: u64, value: u64): void {
   const entry = entryOf(linear);
   if (hits(entry, linear, 8, TLB_ENTRY_WRITE)) store<u64>(place(entry, linear), value);
-  else writeAs(linear, 8, value, currentUser());
+  else writeSlow(linear, 8, value, currentUser());
 }
 
 /** A value of 1, 2, 4 or 8 bytes by the code that is running. */
 export function readSized(linear: u64, size: u32): u64 {
-  return readAs(linear, size, currentUser());
+  const entry = entryOf(linear);
+  if (hits(entry, linear, size, TLB_ENTRY_READ)) return loadSized(place(entry, linear), size);
+  return readSlow(linear, size, currentUser());
 }
 
 export function writeSized(linear: u64, size: u32, value: u64): void {
-  writeAs(linear, size, value, currentUser());
+  const entry = entryOf(linear);
+  if (hits(entry, linear, size, TLB_ENTRY_WRITE)) storeSized(place(entry, linear), size, value);
+  else writeSlow(linear, size, value, currentUser());
 }
 
 /** Implicit accesses to descriptor tables and task-state segments are a supervisor's (SDM volume 3, section 4.6). */
@@ -112,14 +117,26 @@ function crosses(linear: u64, size: u32): bool {
 
 /** A read for a user (4) or a supervisor (0), whoever is running. */
 export function readAs(linear: u64, size: u32, user: u32): u64 {
+  const entry = tlbEntry(linear, user);
+  if (hits(entry, linear, size, TLB_ENTRY_READ)) return loadSized(place(entry, linear), size);
+  return readSlow(linear, size, user);
+}
+
+/** A write for a user (4) or a supervisor (0), whoever is running. */
+export function writeAs(linear: u64, size: u32, value: u64, user: u32): void {
+  const entry = tlbEntry(linear, user);
+  if (hits(entry, linear, size, TLB_ENTRY_WRITE)) storeSized(place(entry, linear), size, value);
+  else writeSlow(linear, size, value, user);
+}
+
+function readSlow(linear: u64, size: u32, user: u32): u64 {
   const at = wrapLinear(linear);
   if (crosses(at, size)) return readAcross(at, size, user);
   const gpa = translate(at, user);
   return fault ? 0 : readPhysical(gpa, size);
 }
 
-/** A write for a user (4) or a supervisor (0), whoever is running. */
-export function writeAs(linear: u64, size: u32, value: u64, user: u32): void {
+function writeSlow(linear: u64, size: u32, value: u64, user: u32): void {
   const at = wrapLinear(linear);
   if (crosses(at, size)) return writeAcross(at, size, value, user);
   const gpa = translate(at, user | ACCESS_WRITE);
@@ -128,10 +145,16 @@ export function writeAs(linear: u64, size: u32, value: u64, user: u32): void {
 
 /** Both pages are checked before the first byte moves; then it goes byte by byte, MMIO too. */
 function readAcross(linear: u64, size: u32, user: u32): u64 {
+  const rest: u32 = 0x1000 - (<u32>linear & 0xfff);
+  const next = wrapLinear(linear + rest);
+  const low = tlbEntry(linear, user);
+  const high = tlbEntry(next, user);
+  if (hits(low, linear, 1, TLB_ENTRY_READ) && hits(high, next, 1, TLB_ENTRY_READ)) {
+    return loadAcross(place(low, linear), place(high, next), rest, size);
+  }
   const first = translate(linear, user);
   if (fault) return 0;
-  const rest: u32 = 0x1000 - (<u32>linear & 0xfff);
-  const second = translate(wrapLinear(linear + rest), user);
+  const second = translate(next, user);
   if (fault) return 0;
   let value: u64 = 0;
   for (let index: u32 = 0; index < size; index++) {
@@ -142,14 +165,36 @@ function readAcross(linear: u64, size: u32, user: u32): u64 {
 }
 
 function writeAcross(linear: u64, size: u32, value: u64, user: u32): void {
+  const rest: u32 = 0x1000 - (<u32>linear & 0xfff);
+  const next = wrapLinear(linear + rest);
+  const low = tlbEntry(linear, user);
+  const high = tlbEntry(next, user);
+  if (hits(low, linear, 1, TLB_ENTRY_WRITE) && hits(high, next, 1, TLB_ENTRY_WRITE)) {
+    return storeAcross(place(low, linear), place(high, next), rest, size, value);
+  }
   const first = translate(linear, user | ACCESS_WRITE);
   if (fault) return;
-  const rest: u32 = 0x1000 - (<u32>linear & 0xfff);
-  const second = translate(wrapLinear(linear + rest), user | ACCESS_WRITE);
+  const second = translate(next, user | ACCESS_WRITE);
   if (fault) return;
   for (let index: u32 = 0; index < size; index++) {
     const gpa = index < rest ? first + index : second + (index - rest);
     writePhysical(gpa, 1, value >> (index << 3));
+  }
+}
+
+/** `rest` bytes at arena address `low`, the others of `size` at `high`. */
+function loadAcross(low: usize, high: usize, rest: u32, size: u32): u64 {
+  let value: u64 = 0;
+  for (let index: u32 = 0; index < size; index++) {
+    const byte = load<u8>(index < rest ? low + index : high + (index - rest));
+    value |= <u64>byte << (index << 3);
+  }
+  return value;
+}
+
+function storeAcross(low: usize, high: usize, rest: u32, size: u32, value: u64): void {
+  for (let index: u32 = 0; index < size; index++) {
+    store<u8>(index < rest ? low + index : high + (index - rest), <u8>(value >> (index << 3)));
   }
 }
 
@@ -161,6 +206,7 @@ export function probeAs(linear: u64, size: u32, access: u32): void {
 }
 
 export function probeWrite(linear: u64, size: u32): void {
+  if (hits(entryOf(linear), linear, size, TLB_ENTRY_WRITE)) return;
   probeAs(linear, size, ACCESS_WRITE | currentUser());
 }
 

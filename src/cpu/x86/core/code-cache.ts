@@ -53,6 +53,12 @@ export function findBlock(address: usize, mode: u32): usize {
   return 0;
 }
 
+/** Bytes that the block of this first uop was decoded from. */
+// @ts-ignore: decorator
+@inline export function blockBytes(first: usize): u32 {
+  return load<u32>(first - HEADER, BLOCK_BYTES);
+}
+
 /** Room for a block of at most `uops`; its first uop. May drop everything. */
 export function openBlock(uops: u32): usize {
   // A page record may be due as well.

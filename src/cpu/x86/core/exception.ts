@@ -66,7 +66,15 @@ import { isReal, isV86 } from './privilege';
 import { loadRealSegment, setCode, setNullSegment, updateMode } from './segment';
 import { commitFrame, frameHasRoom, framePush, openFrame, openFrameAt } from './stack-frame';
 import { cpl, reg32, rip, segmentLimit, segmentSelector, setRip } from './state';
-import { innerPointer, innerSelector, raiseTaskTrap, readInnerStack, SWITCH_CALL, switchTask } from './task';
+import {
+  innerPointer,
+  innerSelector,
+  raiseTaskTrap,
+  readInnerStack,
+  resumeNewTask,
+  SWITCH_CALL,
+  switchTask,
+} from './task';
 
 /** Where an event comes from: it decides about the gate's DPL, the EXT bit, RF and the blocking of NMIs. */
 export const INTERRUPT_EXTERNAL: u32 = 0;
@@ -108,6 +116,7 @@ export function deliver(): void {
 function deliverAfter(first: u32): void {
   let previous = first;
   while (fault) {
+    resumeNewTask();
     const vector = load<u32>(STATE_FAULT_VECTOR_32);
     const found = classOf(vector);
     if (previous == CLASS_DOUBLE_FAULT && found != CLASS_BENIGN) return shutDown();

@@ -1,6 +1,6 @@
 // From CS:RIP to the uops to execute: a block in the cache, a new one, or a single instruction decoded for this one
 // time where the cache cannot help.
-import { OP_NEXT, OP_RESYNC } from './generated/decoder';
+import { FUSIONS, OP_FIRST_HANDLER, OP_FIRST_JCC, OP_NEXT, OP_RESYNC } from './generated/decoder';
 import {
   MODE_PAGING,
   MODE_USER,
@@ -14,16 +14,21 @@ import {
   UOP_OP_16,
   UOP_SIZE,
 } from './generated/layout';
-import { closeBlock, findBlock, openBlock } from './code-cache';
+import { blockBytes, closeBlock, findBlock, openBlock } from './code-cache';
 import { decode, endsBlock } from './decode';
 import { fault, raiseError, VECTOR_GP } from './fault';
 import { codePage, fetchByte } from './paging';
+import { uopOp } from './uop';
 import { mode, rip, segmentBase, segmentLimit } from './state';
 
 /** Uops of a block before it goes on in another one. */
 const MAX_UOPS: u32 = 32;
 /** What a block's decoding does not depend on. */
 const MODE_KEY: u32 = ~(MODE_PAGING | MODE_USER);
+/** With the mode in the key of a block: its page does not lie in the code segment as a whole. */
+const EDGE: u32 = 0x8000_0000;
+/** Whether the last look-up was at the edge of the code segment, where blocks must not be linked. */
+export let atEdge: bool = false;
 
 /** Two uops that belong to no block: an instruction and what comes after it. */
 const SINGLE: usize = memory.data(2 * 32, 16);
@@ -45,8 +50,9 @@ const BYTES: usize = memory.data(16);
 /**
  * The uops at CS:RIP, or 0 when the fetch faulted. Sets RIP_BASE.
  *
- * Blocks are cached only for pages that lie in the segment as a whole: within them no limit is reached and no
- * instruction pointer wraps, whichever CS they are executed with.
+ * In a page that lies in the code segment as a whole no limit is reached and no instruction pointer wraps, whichever CS
+ * it is executed with; only there are blocks linked. At the edge of the segment each block is looked up, and executed
+ * instruction by instruction when it would reach the limit.
  */
 export function lookup(): usize {
   const ip = rip();
@@ -54,15 +60,19 @@ export function lookup(): usize {
   const base = ip - (linear & 0xfff);
   store<u64>(STATE_RIP_BASE, base);
   const limit: u64 = segmentLimit(SEG_CS);
-  if (base > limit || base + 0xfff > limit) return single();
+  atEdge = base > limit || base + 0xfff > limit;
+  if (ip > limit) return single();
   const address = codeAddress(linear);
   if (address <= 1) return address == 0 ? 0 : single();
-  const known = findBlock(address, mode() & MODE_KEY);
-  return known != 0 ? known : decodeBlock(address);
+  const key = atEdge ? (mode() & MODE_KEY) | EDGE : mode() & MODE_KEY;
+  let first = findBlock(address, key);
+  if (first == 0) first = decodeBlock(address, key);
+  if (atEdge && !isSingle(first) && ip + blockBytes(first) - 1 > limit) return single();
+  return first;
 }
 
 /** Decodes up to a branch without condition, the end of the page or MAX_UOPS. */
-function decodeBlock(address: usize): usize {
+function decodeBlock(address: usize, key: u32): usize {
   const bits = mode();
   const pageEnd = (address & ~0xfff) + 0x1000;
   const first = openBlock(MAX_UOPS + 1);
@@ -72,10 +82,11 @@ function decodeBlock(address: usize): usize {
     const length = decode(at, <u32>(pageEnd - at), u, bits);
     if (length == 0) break;
     store<u16>(u, <u16>(at & 0xfff), UOP_OFFSET_16);
+    if (u != first) fuse(u - UOP_SIZE, u);
     u += UOP_SIZE;
     at += length;
     if (endsBlock) {
-      close(address, at, first, u);
+      close(address, at, first, u, key);
       return first;
     }
   }
@@ -83,8 +94,17 @@ function decodeBlock(address: usize): usize {
   if (u == first) return single();
   // After the last byte of the page the offset is 1000h.
   place(u, OP_NEXT, <u32>(at - (address & ~0xfff)));
-  close(address, at, first, u + UOP_SIZE);
+  close(address, at, first, u + UOP_SIZE, key);
   return first;
+}
+
+/** Lets a comparison before a conditional jump do both. */
+function fuse(comparison: usize, jump: usize): void {
+  const condition = uopOp(jump) - OP_FIRST_JCC;
+  const op = uopOp(comparison);
+  if (condition > 15 || op >= OP_FIRST_HANDLER) return;
+  const both = load<u16>(FUSIONS + (((op << 4) + condition) << 1));
+  if (both != 0) store<u16>(comparison, both, UOP_OP_16);
 }
 
 function place(u: usize, op: u32, offset: u32): void {
@@ -93,8 +113,8 @@ function place(u: usize, op: u32, offset: u32): void {
   store<u16>(u, <u16>offset, UOP_OFFSET_16);
 }
 
-function close(address: usize, end: usize, first: usize, last: usize): void {
-  closeBlock(address, mode() & MODE_KEY, <u32>(end - address), <u32>(last - first) / UOP_SIZE);
+function close(address: usize, end: usize, first: usize, last: usize, key: u32): void {
+  closeBlock(address, key, <u32>(end - address), <u32>(last - first) / UOP_SIZE);
 }
 
 /** Decodes one instruction, byte by byte, with everything that may be in the way. 0: the fetch faulted. */

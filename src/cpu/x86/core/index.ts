@@ -1,8 +1,12 @@
 // The module's exports.
 import { dropPage, initializeCodeCache } from './code-cache';
-import { STATE_DEADLINE } from './generated/layout';
+import { decode } from './decode';
+import { OP_RAISE } from './generated/decoder';
+import { initializeHandlers } from './generated/handlers';
+import { STATE_DEADLINE, UOP_SIZE } from './generated/layout';
 import { dropExecuteTags, flushTlbGlobal, initializeTlb, peek } from './paging';
 import { resetProcessor } from './reset';
+import { uopImmediate, uopOp } from './uop';
 
 export { materialize as flags, setFlags as set_flags } from './flags';
 export { updateMode as update_mode } from './segment';
@@ -16,6 +20,7 @@ export function reset(): void {
 
 /** Once, before anything else. */
 export function initialize(): void {
+  initializeHandlers();
   initializeCodeCache();
   initializeTlb();
   reset();
@@ -36,4 +41,18 @@ export function code_written(address: u32): void {
 /** The guest-physical address behind a linear one, or -1. */
 export function translate(linear: f64): f64 {
   return <f64>peek(<u64>linear);
+}
+
+const PROBE_UOP: usize = memory.data(UOP_SIZE, 16);
+const PROBE_BYTES: usize = memory.data(16);
+
+/** Where tests put the bytes of an instruction for `decode_probe`. */
+export function probe_bytes(): u32 {
+  return <u32>PROBE_BYTES;
+}
+
+/** The length of the instruction in `probe_bytes`, or 100h and the vector of the exception that it is. */
+export function decode_probe(mode: u32): u32 {
+  const length = decode(PROBE_BYTES, 15, PROBE_UOP, mode);
+  return uopOp(PROBE_UOP) == OP_RAISE ? 0x100 | <u32>uopImmediate(PROBE_UOP) : length;
 }

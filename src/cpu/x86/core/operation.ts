@@ -161,6 +161,30 @@ export function setCarryOverflow(carry: u32, overflow: u32): void {
   store<u32>(STATE_LAZY_CARRIES, rest | (carry << 31) | ((carry ^ overflow) << 30));
 }
 
+// @ts-ignore: decorator
+@inline export function rol<T>(a: T, count: u32): T {
+  if (count == 0) return a;
+  const result = rotl<T>(a, <T>count);
+  setCarryOverflow(<u32>result & 1, (<u32>result & 1) ^ (<u32>(<u64>result >> (sizeof<T>() * 8 - 1)) & 1));
+  return result;
+}
+// @ts-ignore: decorator
+@inline export function ror<T>(a: T, count: u32): T {
+  if (count == 0) return a;
+  const result = rotr<T>(a, <T>count);
+  const top = <u32>(<u64>result >> (sizeof<T>() * 8 - 1)) & 1;
+  setCarryOverflow(top, top ^ (<u32>(<u64>result >> (sizeof<T>() * 8 - 2)) & 1));
+  return result;
+}
+
+/** The two- and three-operand IMUL of 32 bits: CF and OF say that the product does not fit, the rest is undefined. */
+export function multiply(a: u32, b: u32): u32 {
+  const product = <i64>(<i32>a) * <i64>(<i32>b);
+  const significant = u32(product != <i64>(<i32>product));
+  setShifted<u32>(<u32>product, significant, significant);
+  return <u32>product;
+}
+
 // The same for an operand size that is known only when the instruction is executed.
 
 /** The flags of a result and of the carries of the operand's top bits, as `setShifted` does. */

@@ -5,6 +5,7 @@
 import { STATE_A20_MASK_32, STATE_FLAT_DIRECTORY_32 } from './generated/layout';
 import { codeStored } from './code-cache';
 import { beforeWrite, mmioRead, mmioWrite } from './host';
+import { truncate } from './state';
 
 /** Flags of a page in the flat view. */
 export const FLAT_READ: u32 = 0x1;
@@ -71,7 +72,7 @@ export function storeSized(address: usize, size: u32, value: u64): void {
 export function readPhysical(gpa: u64, size: u32): u64 {
   const entry = flatEntry(gpa);
   if (mayLoad(flatFlags(entry))) return loadSized(flatAddress(entry, gpa), size);
-  if (size < 8) return mmioRead(<f64>gpa, size);
+  if (size < 8) return truncate(mmioRead(<f64>gpa, size), size);
   const low = <u64>mmioRead(<f64>gpa, 4);
   return low | ((<u64>mmioRead(<f64>(gpa + 4), 4)) << 32);
 }
@@ -97,7 +98,7 @@ function storePlace(gpa: u64, size: u32): usize {
 export function writePhysical(gpa: u64, size: u32, value: u64): void {
   const place = storePlace(gpa, size);
   if (place != 0) return storeSized(place, size, value);
-  mmioWrite(<f64>gpa, size < 8 ? size : 4, <u32>value);
+  mmioWrite(<f64>gpa, min(size, 4), <u32>truncate(value, min(size, 4)));
   if (size == 8) mmioWrite(<f64>(gpa + 4), 4, <u32>(value >> 32));
 }
 

@@ -6,11 +6,14 @@ import {
   HANDLER_INT3,
   HANDLER_INTO,
   OP_CALL_HOT,
+  OP_FIRST_ENDING,
+  OP_FIRST_FAR,
   OP_FIRST_OTHER,
+  OP_FIRST_TRANSFER,
+  OP_LOOP_HOT,
   OP_NEXT,
   OP_RAISE,
   OP_RESYNC,
-  OP_RET_HOT,
 } from './generated/decoder';
 import {
   EXIT_HALT,
@@ -39,7 +42,7 @@ import { finishDropping, generation, setExecuting } from './code-cache';
 import { DR6_BS, raiseDebug } from './debug';
 import { deliver, deliverNmi, interrupt, INTERRUPT_EXTERNAL } from './exception';
 import { clearFault, fault, FAULTED, raise, raiseError, VECTOR_GP } from './fault';
-import { isSingle, lookup, single } from './fetch';
+import { atEdge, isSingle, lookup, single } from './fetch';
 import { IF, systemFlag, TF } from './flags';
 import { acknowledge } from './host';
 import { cpl, reg32, register, retire, rip, segmentLimit, setReg32, setRegister, setRip } from './state';
@@ -82,6 +85,12 @@ export function countDown(u: usize): bool {
   return count != 0;
 }
 
+/** Takes back a LOOP that cannot jump. */
+function countUp(u: usize): void {
+  const size = uopAddressSize(u);
+  setRegister(REG_RCX, size, truncate(register(REG_RCX, size) + 1, size));
+}
+
 /** Where a branch goes: cut to the operand size, which a 16-bit one does to EIP as well. */
 export function branchTarget(u: usize): u64 {
   return truncate(nextRip(u) + uopImmediate(u), min<u32>(uopSize(u), 4));
@@ -100,6 +109,7 @@ export function leave(u: usize, block: usize): usize {
   const before = (u - block) / UOP_SIZE;
   const op = uopOp(u);
   finishDropping();
+  setExecuting(0);
   if (fault) {
     retire(before);
     if (fault == FAULTED) return afterFault(thisRip(u));
@@ -107,20 +117,14 @@ export function leave(u: usize, block: usize): usize {
     setRip(thisRip(u));
     return boundary();
   }
-  if (op < OP_FIRST_OTHER && op != OP_RESYNC) return follow(u, op, before);
+  if (op < OP_FIRST_TRANSFER && op != OP_RESYNC) return follow(u, op, before);
   if (op == OP_RESYNC) {
     retire(before);
     setRip(thisRip(u));
     return proceed();
   }
-  if (op == OP_RET_HOT && beyondLimit(rip())) {
-    setReg32(REG_RSP, reg32(REG_RSP) - 4);
-    raiseError(VECTOR_GP, 0);
-    retire(before);
-    return afterFault(thisRip(u));
-  }
   retire(before + 1);
-  return op == OP_RET_HOT ? proceed() : boundary();
+  return op < OP_FIRST_OTHER || (op >= OP_FIRST_ENDING && op < OP_FIRST_FAR) ? proceed() : boundary();
 }
 
 /** Takes a branch, or goes on after the last uop of a block, and links it when the next block is in the same page. */
@@ -128,6 +132,7 @@ function follow(u: usize, op: u32, before: u64): usize {
   const target = op == OP_NEXT ? thisRip(u) : branchTarget(u);
   if (op != OP_NEXT && beyondLimit(target)) {
     if (op == OP_CALL_HOT) setReg32(REG_RSP, reg32(REG_RSP) + 4);
+    else if (op == OP_LOOP_HOT) countUp(u);
     raiseError(VECTOR_GP, 0);
     retire(before);
     return afterFault(thisRip(u));
@@ -137,7 +142,7 @@ function follow(u: usize, op: u32, before: u64): usize {
   const then = generation;
   setRip(target);
   const next = proceed();
-  const linkable = target - base < 0x1000 && load<u64>(STATE_RIP_BASE) == base && rip() == target && next != 0;
+  const linkable = target - base < 0x1000 && load<u64>(STATE_RIP_BASE) == base && rip() == target && next != 0 && !atEdge;
   if (linkable && then == generation && !isSingle(u) && !isSingle(next)) store<u32>(u, <u32>next, UOP_LINK_32);
   return next;
 }
@@ -154,6 +159,8 @@ function follow(u: usize, op: u32, before: u64): usize {
 let deliveries: u32 = 0;
 let deliveredAt: u64 = 0;
 const MANY_DELIVERIES: u32 = 1000;
+/** What each further one counts as: about the time that it takes. */
+const DELIVERY_COST: u64 = 64;
 
 /** Delivers the exception that the instruction at `start` has raised. */
 function afterFault(start: u64): usize {
@@ -169,8 +176,8 @@ function deliverAt(start: u64): void {
   // A handler that cannot even start is entered for ever without an instruction; the limit must still be reached.
   const now = load<u64>(STATE_INSTRUCTIONS);
   deliveries = now == deliveredAt ? deliveries + 1 : 0;
-  deliveredAt = now;
-  if (deliveries > MANY_DELIVERIES) retire(1);
+  if (deliveries > MANY_DELIVERIES) retire(DELIVERY_COST);
+  deliveredAt = load<u64>(STATE_INSTRUCTIONS);
 }
 
 /** The instruction being executed began with TF set: #DB is due after it. */

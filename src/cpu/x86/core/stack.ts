@@ -77,8 +77,7 @@ export function pusha(u: usize): void {
     if (fault) return;
   }
   for (let index: u32 = 0; index < 8; index++) {
-    const value = index << 3 == REG_RSP ? <u64>top : register(index << 3, size);
-    writeSized(stackLinear((top - size * (index + 1)) & stackMask(), size, true), size, value);
+    writeSized(stackLinear((top - size * (index + 1)) & stackMask(), size, true), size, register(index << 3, size));
   }
   setStackPointer(top - size * 8);
 }

@@ -42,7 +42,7 @@ function begin(u: usize): bool {
   addressSize = uopAddressSize(u);
   sourceSegment = uopSegment(u);
   down = systemFlag(DF);
-  repeated = (uopTraits(u) & (UOP_TRAIT_REP | UOP_TRAIT_REPNE)) != 0;
+  repeated = isRepeated(u);
   left = repeated ? register(REG_RCX, addressSize) : 1;
   done = 0;
   const now = load<u64>(STATE_INSTRUCTIONS);
@@ -195,7 +195,57 @@ function fillElements(iterations: u32, value: u64): void {
   for (let at = to; at < to + bytes; at += size) storeElement(at, value);
 }
 
+/** Whether `u` has a repeat prefix. */
+// @ts-ignore: decorator
+@inline function isRepeated(u: usize): bool {
+  return (uopTraits(u) & (UOP_TRAIT_REP | UOP_TRAIT_REPNE)) != 0;
+}
+
+// Without a prefix there is one iteration and nothing to prepare.
+
+// @ts-ignore: decorator
+@inline function addressOnce(u: usize, segment: u32, index: u32, write: bool): u64 {
+  const offset = register(index, uopAddressSize(u));
+  return segment == SEGMENT_FLAT ? offset : linear(segment, offset, uopSize(u), write);
+}
+
+function advanceOnce(u: usize, index: u32): void {
+  const width = uopAddressSize(u);
+  const now = register(index, width);
+  setRegister(index, width, truncate(systemFlag(DF) ? now - uopSize(u) : now + uopSize(u), width));
+}
+
+function movsOnce(u: usize): void {
+  const from = addressOnce(u, uopSegment(u), REG_RSI, false);
+  if (fault) return;
+  const value = readSized(from, uopSize(u));
+  if (fault) return;
+  const to = addressOnce(u, SEG_ES, REG_RDI, true);
+  if (fault) return;
+  writeSized(to, uopSize(u), value);
+  if (fault) return;
+  advanceOnce(u, REG_RSI);
+  advanceOnce(u, REG_RDI);
+}
+
+function stosOnce(u: usize): void {
+  const to = addressOnce(u, SEG_ES, REG_RDI, true);
+  if (fault) return;
+  writeSized(to, uopSize(u), register(REG_RAX, uopSize(u)));
+  if (!fault) advanceOnce(u, REG_RDI);
+}
+
+function lodsOnce(u: usize): void {
+  const from = addressOnce(u, uopSegment(u), REG_RSI, false);
+  if (fault) return;
+  const value = readSized(from, uopSize(u));
+  if (fault) return;
+  setRegister(REG_RAX, uopSize(u), value);
+  advanceOnce(u, REG_RSI);
+}
+
 export function movs(u: usize): void {
+  if (!isRepeated(u)) return movsOnce(u);
   if (!begin(u)) return;
   do {
     const iterations = bulk(true, true, true);
@@ -225,6 +275,7 @@ function moveOne(): void {
 }
 
 export function stos(u: usize): void {
+  if (!isRepeated(u)) return stosOnce(u);
   if (!begin(u)) return;
   const value = register(REG_RAX, size);
   do {
@@ -244,6 +295,7 @@ export function stos(u: usize): void {
 }
 
 export function lods(u: usize): void {
+  if (!isRepeated(u)) return lodsOnce(u);
   if (!begin(u)) return;
   do {
     const from = sourceAddress(size);

@@ -108,6 +108,8 @@ let newRip: u32 = 0;
 let newFlags: u32 = 0;
 let newCr3: u32 = 0;
 let newTrap: bool = false;
+/** The fault that is raised came up in the new task: it belongs to that task's instruction pointer. */
+let faultIsNew: bool = false;
 
 /**
  * Switches to the task of an available (for SWITCH_RETURN: busy) and present TSS. `image` is EFLAGS as the old task shall
@@ -223,6 +225,7 @@ function enterTask(cause: u32, wide: bool, ext: u32): void {
   }
   updateMode();
   if (!fault && rip() > <u64>segmentLimit(SEG_CS)) raiseError(VECTOR_GP, ext);
+  faultIsNew = fault != 0;
 }
 
 function loadTaskCr3(ext: u32): void {
@@ -294,5 +297,13 @@ function takeTaskSegment(segment: u32, selector: u32, descriptor: u64): void {
 
 /** After the switch and after an error code has been pushed: the debug trap that the new TSS's T bit asks for. */
 export function raiseTaskTrap(): void {
-  if (!fault && newTrap) raiseDebug(DR6_BT);
+  if (fault || !newTrap) return;
+  raiseDebug(DR6_BT);
+  faultIsNew = true;
+}
+
+/** The main loop has set RIP back to the instruction that faulted: when that has switched tasks, on to the new one's. */
+export function resumeNewTask(): void {
+  if (faultIsNew) setRip(newRip);
+  faultIsNew = false;
 }

@@ -313,7 +313,7 @@ const SYSTEM: readonly Instruction[] = [
   instruction('0F FF /r', 'ud0 Gv,Ev', 'end handler=ud'),
   instruction('0F 30', 'wrmsr', 'privileged end'),
   instruction('0F 32', 'rdmsr', 'privileged'),
-  instruction('0F 31', 'rdtsc', ''),
+  instruction('0F 31', 'rdtsc', 'end'),
   instruction('0F 33', 'rdpmc', ''),
   instruction('0F 34', 'sysenter', 'end'),
   instruction('0F 35', 'sysexit', 'end'),

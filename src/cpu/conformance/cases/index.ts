@@ -1,0 +1,31 @@
+import type { Case } from '../case.ts';
+import { ARITHMETIC } from './arithmetic.ts';
+import { BITS } from './bits.ts';
+import { DECIMAL } from './decimal.ts';
+import { MOVES } from './moves.ts';
+import { MULTIPLICATION } from './multiplication.ts';
+import { PAGING } from './paging.ts';
+import { SEGMENTS } from './segments.ts';
+import { SHIFTS } from './shifts.ts';
+import { STACK } from './stack.ts';
+import { STRINGS } from './strings.ts';
+import { SYSTEM } from './system.ts';
+import { TRANSFERS } from './transfers.ts';
+
+/** Cases by topic. */
+export const TOPICS: Readonly<Record<string, readonly Case[]>> = {
+  arithmetic: ARITHMETIC,
+  bits: BITS,
+  decimal: DECIMAL,
+  moves: MOVES,
+  multiplication: MULTIPLICATION,
+  shifts: SHIFTS,
+  stack: STACK,
+  strings: STRINGS,
+  segments: SEGMENTS,
+  transfers: TRANSFERS,
+  system: SYSTEM,
+  paging: PAGING,
+};
+
+export const CASES: readonly Case[] = Object.values(TOPICS).flat();

@@ -1,0 +1,165 @@
+import { expect, test } from 'vitest';
+import { gpa } from '../../memory/index.ts';
+import { BareMachine } from './bare-machine.ts';
+
+const CODE = 0x1000;
+
+/** Flat 32-bit code at 1000h with a stack at 8000h. */
+class FlatMachine extends BareMachine {
+  constructor(source: string, length?: number) {
+    super(length);
+    this.assemble(CODE, source);
+    this.flatten();
+    this.set({ rip: CODE, rsp: 0x8000 });
+  }
+
+  flatten(): void {
+    for (const name of ['cs', 'ss', 'ds', 'es']) {
+      const attributes = name === 'cs' ? 0xc09b : 0xc093;
+      this.set({ [`${name}.base`]: 0, [`${name}.limit`]: 0xffff_ffff, [`${name}.attributes`]: attributes });
+    }
+    this.set({ cr0: 0x11 });
+  }
+}
+
+test('a store through an alias of a code page shows at once', () => {
+  using machine = new FlatMachine(`
+    call target
+    mov byte [0x2002000], 0x41   ; inc ecx, written through the alias
+    call target
+    hlt
+    times 0x1000 - ($ - $$) db 0x90
+  target:
+    inc eax
+    ret`);
+  const ram = machine.memory.segment('ram')!;
+  machine.memory.map({ segment: ram, gpa: gpa(0x200_0000), length: 0x10000, prot: 'rwx' });
+  expect(machine.run(100)).toBe('halt');
+  expect(machine.get('rax')).toBe(1);
+  expect(machine.get('rcx')).toBe(1);
+});
+
+test('an instruction may overwrite itself: it is finished, and new the next time', () => {
+  using machine = new FlatMachine(`
+    mov edx, 2
+  again:
+  self:
+    mov dword [self], 0x90909090
+    nop
+    inc ebx
+    dec edx
+    jnz again
+    hlt`);
+  expect(machine.run(100)).toBe('halt');
+  expect(machine.get('rbx')).toBe(2);
+  expect(machine.u32(CODE + 5)).toBe(0x9090_9090);
+});
+
+test('REP MOVSB over the code behind it takes effect when it is reached', () => {
+  using machine = new FlatMachine(`
+    mov esi, patch
+    mov edi, behind
+    mov ecx, 2
+    rep movsb
+  behind:
+    inc eax
+    inc eax
+    hlt
+  patch:
+    inc ecx
+    inc ebx`);
+  expect(machine.run(100)).toBe('halt');
+  expect([machine.get('rax'), machine.get('rcx'), machine.get('rbx')]).toEqual([0, 1, 1]);
+});
+
+test('a stack in the page of the code neither breaks nor drops it', () => {
+  using machine = new FlatMachine(`
+    mov esp, 0x1ff0
+    mov ecx, 1000
+  again:
+    push ecx
+    pop edx
+    add eax, edx
+    dec ecx
+    jnz again
+    hlt`);
+  expect(machine.run(10_000)).toBe('halt');
+  expect(machine.get('rax')).toBe(500_500);
+});
+
+test('a linked loop notices the code of its own page change under it', () => {
+  using machine = new FlatMachine(`
+    xor edx, edx
+  again:
+    inc eax
+    cmp eax, 5
+    jne again
+    mov byte [patched], 0x43     ; inc ebx
+    cmp ebx, 3
+  patched:
+    inc edx
+    cmp ebx, 3
+    jne again2
+    hlt
+  again2:
+    jmp patched`);
+  expect(machine.run(1000)).toBe('halt');
+  expect([machine.get('rax'), machine.get('rbx'), machine.get('rdx')]).toEqual([5, 3, 0]);
+});
+
+test('code that does not fit into the cache runs all the same, with the same count', () => {
+  const length = 0x100_0000;
+  using machine = new FlatMachine('jmp 0x100000', length);
+  const nops = 0x40_0000;
+  machine.load(0x10_0000, new Uint8Array(nops).fill(0x90));
+  machine.assemble(0x10_0000 + nops, 'inc eax\n cmp eax, 3\n jne 0x100000\n hlt');
+  expect(machine.run(100_000_000)).toBe('halt');
+  expect(machine.engine.instructions).toBe(1 + 3 * (nops + 3) + 1);
+});
+
+test('real-mode code runs in a page that its segment begins within', () => {
+  using machine = new BareMachine();
+  machine.assemble(0x7c00, 'mov cx, 10\nagain: inc ax\nloop again\nhlt', 16);
+  machine.set({ cs: 0x7c0, 'cs.base': 0x7c00, rip: 0 });
+  expect(machine.run(100)).toBe('halt');
+  expect(machine.get('rax')).toBe(10);
+  expect(machine.get('rip')).toBe(machine.get('rip') & 0xff);
+});
+
+test('running past the limit of the code segment raises #GP at the instruction that does not fit', () => {
+  using machine = new BareMachine();
+  machine.load(0x1fffe, [0x40, 0xb8, 0x11, 0x22]); // inc ax / mov ax, 2211h, cut by the limit
+  machine.set16(13 * 4, 0x3000);
+  machine.load(0x3000, [0x5b, 0xf4]); // pop bx / hlt
+  machine.set({ cs: 0x1000, 'cs.base': 0x10000, rip: 0xfffe, rsp: 0x8000 });
+  expect(machine.run(100)).toBe('halt');
+  expect(machine.get('rbx')).toBe(0xffff);
+  expect(machine.get('rax')).toBe(1);
+});
+
+test('a page that is not memory can be executed through the host', () => {
+  using machine = new FlatMachine('jmp 0x3000000');
+  const program = [0x40, 0x40, 0xf4];
+  machine.answer = ({ address }) => program[address - 0x300_0000] ?? 0xff;
+  expect(machine.run(100)).toBe('halt');
+  expect(machine.get('rax')).toBe(2);
+});
+
+test('the count does not depend on how often the run is interrupted', () => {
+  const source = `
+    mov ecx, 200
+  again:
+    add eax, ecx
+    test al, 1
+    jz even
+    inc ebx
+  even:
+    loop again
+    hlt`;
+  const counts = [1, 2, 3, 7, 100_000].map((slice) => {
+    using machine = new FlatMachine(source);
+    while (machine.run(slice) === 'limit');
+    return [machine.engine.instructions, machine.get('rax'), machine.get('rbx')];
+  });
+  for (const count of counts) expect(count).toEqual(counts[0]);
+});
