@@ -34,12 +34,14 @@ const PREFIXES: readonly (readonly number[])[] = [
 
 /** Encodings of a row: every prefix of the list, every mod and rm, and whatever comes after. */
 function* encodings(form: Form, random: () => number): Generator<Uint8Array> {
-  const opcode = form.opcode > 0xff ? [0x0f, form.opcode & 0xff] : [form.opcode];
+  const opcode = [form.opcode >> 16, (form.opcode >> 8) & 0xff, form.opcode & 0xff].filter((byte, index) => index === 2 || byte > 0);
   for (const prefixes of PREFIXES)
     for (let variant = 0; variant < (form.hasModrm ? 32 : 4); variant++) {
       const reg = form.extension ?? random() & 7;
       const register = form.registerInOpcode ? random() & 7 : 0;
-      const modrm = form.hasModrm ? [((variant & 0x18) << 3) | (reg << 3) | (variant & 7)] : [];
+      const any = ((variant & 0x18) << 3) | (reg << 3) | (variant & 7);
+      const fixed = form.modrm && form.modrm.first + (variant % form.modrm.count);
+      const modrm = form.hasModrm ? [fixed ?? any] : [];
       const tail = Array.from({ length: 14 }, () => (random() < 64 ? 0 : random()));
       const mandatory = form.mandatoryPrefix === 0 ? [] : [form.mandatoryPrefix];
       yield Uint8Array.from([
@@ -87,10 +89,9 @@ const OBJDUMP_NAMES: Readonly<Record<string, string>> = { int1: 'icebp', xlatb: 
 const PREFIX_WORDS =
   /^(?:(?:lock|repn?z|repne?|repe?|[ecsdfg]s|[ao](?:16|32)|data(?:16|32)|addr(?:16|32)|xacquire|xrelease|bnd|notrack) )+/;
 
-/** Every coprocessor instruction is ESC in the table. */
 const mnemonicOf = (text: string): string => {
   const name = text.replace(PREFIX_WORDS, '').split(/[\s,(]/)[0] ?? '';
-  return name.startsWith('f') ? 'esc' : (OBJDUMP_NAMES[name] ?? name);
+  return OBJDUMP_NAMES[name] ?? name;
 };
 
 /** Not an instruction to objdump; a WAIT, which it joins with what follows; names that later processors gave to NOPs. */
@@ -103,8 +104,10 @@ const isSameName = (ours: string, theirs: string): boolean =>
 /** The operands without what the two write differently: sizes, spaces, where a segment stands, index registers that are none. */
 const operandsOf = (text: string): string =>
   (text.replace(PREFIX_WORDS, '').split(/ (.*)/)[1] ?? '')
-    .replace(/ *[<#].*/, '')
-    .replace(/\b(?:[A-Z]+ PTR|byte|d?word|qword|far) /gi, '')
+    .replace(/ *[<#].*| *\(.*only\)/, '')
+    .replace(/\bst\((\d)\)/g, 'st$1')
+    .replace(/\bst\b/g, 'st0')
+    .replace(/\b(?:[A-Z]+ PTR|byte|d?word|qword|tword|far) /gi, '')
     .replace(/\b([c-gs]s):\[/g, '[$1:')
     .replace(/(?<!\[)\b([c-gs]s):(0x[0-9a-f]+)/g, '[$1:$2]')
     .replace(/\[ds:(?=0x)/g, '[')
@@ -114,7 +117,7 @@ const operandsOf = (text: string): string =>
 
 /** Operands that one of the two does not write, or that stand for a register that objdump knows better. */
 const WITHOUT_OPERANDS =
-  /^(?:movs|cmps|stos|lods|scas|ins|outs|xlat|esc|nop|aa[md]|lar|lsl|xchg|test|icebp|bswap|loop|j|call)|^mov\b.*\b[c-gs]s\b(?!:)/;
+  /^(?:fcomp?\b|fn(?:eni|disi|setpm)|movs[bwd]?$|cmps|stos|lods|scas|ins|outs|xlat|esc|nop|aa[md]|lar|lsl|xchg|test|icebp|bswap|loop|j|call)|^mov\b.*\b[c-gs]s\b(?!:)/;
 
 interface Line {
   readonly offset: number;

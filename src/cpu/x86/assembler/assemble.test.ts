@@ -64,7 +64,6 @@ describe('instructions are encoded as the manual says', () => {
     ['movzx eax, word [bx]', 16, '660fb707'],
     ['lgdt [0x10]', 16, '0f01161000'],
     ['o32 lgdt [0x10]', 16, '660f01161000'],
-    ['esc 0x1c, esp', 32, 'dbe4'],
   ])('%s in %i-bit code', (source, bits, bytes) => {
     expect(hexOf(source, bits)).toBe(bytes);
   });

@@ -21,6 +21,7 @@ export interface Prefixes {
   /** The last of F2 and F3, or 0. */
   readonly repeat: number;
   readonly lock: boolean;
+  readonly has66: boolean;
   /** Number of the segment register of the last override, or -1. */
   readonly segment: number;
   /** In bytes, like the next. */
@@ -42,7 +43,7 @@ export function decode(bytes: Uint8Array, defaultSize: number): Decoded | undefi
   const reader = new Reader(bytes);
   const prefixes = readPrefixes(reader, defaultSize);
   const opcode = readOpcode(reader);
-  const form = formOf(opcode, prefixes.repeat, reader.peek());
+  const form = formOf(opcode, prefixes.repeat || (prefixes.has66 ? 0x66 : 0), reader.peek());
   if (form === undefined) return undefined;
   const modrm = form.hasModrm ? reader.byte() : 0;
   if (!isDefined(form, modrm)) return undefined;
@@ -94,13 +95,15 @@ class Reader {
 }
 
 function readPrefixes(reader: Reader, defaultSize: number): Prefixes {
-  const prefixes = { repeat: 0, lock: false, segment: -1, operandSize: defaultSize, addressSize: defaultSize };
+  const prefixes = { repeat: 0, lock: false, has66: false, segment: -1, operandSize: defaultSize, addressSize: defaultSize };
   for (; reader.offset < MAX_LENGTH; reader.byte()) {
     const byte = reader.peek();
     const segment = SEGMENT_PREFIXES.indexOf(byte);
     if (segment >= 0) prefixes.segment = segment;
-    else if (byte === 0x66) prefixes.operandSize = 6 - defaultSize;
-    else if (byte === 0x67) prefixes.addressSize = 6 - defaultSize;
+    else if (byte === 0x66) {
+      prefixes.operandSize = 6 - defaultSize;
+      prefixes.has66 = true;
+    } else if (byte === 0x67) prefixes.addressSize = 6 - defaultSize;
     else if (byte === 0xf0) prefixes.lock = true;
     else if (byte === 0xf2 || byte === 0xf3) prefixes.repeat = byte;
     else break;
@@ -110,7 +113,9 @@ function readPrefixes(reader: Reader, defaultSize: number): Prefixes {
 
 function readOpcode(reader: Reader): number {
   const byte = reader.byte();
-  return byte === 0x0f ? 0x0f00 | reader.byte() : byte;
+  if (byte !== 0x0f) return byte;
+  const second = reader.byte();
+  return second === 0x38 || second === 0x3a ? 0x0f_0000 | (second << 8) | reader.byte() : 0x0f00 | second;
 }
 
 /** Registers of 16-bit addresses by ModRM.rm (SDM volume 2, table 2-1). */

@@ -3,9 +3,9 @@ import { bytesOf, encodeAddress, fit, sum, type EncodedAddress } from './address
 import { evaluate, type Expression, type Scope } from './expression.ts';
 import {
   formOf,
-  isEscape,
   isFarTransfer,
   isString,
+  isVector,
   memoryWidth,
   widthInBytes,
   type Form,
@@ -13,7 +13,7 @@ import {
 } from './form.ts';
 import type { Mnemonic } from './mnemonic.ts';
 import type { Operand } from './operand.ts';
-import { SEGMENT_PREFIXES } from './register.ts';
+import { SEGMENT_PREFIXES, type Register } from './register.ts';
 
 /** One instruction as it is written, with what it stands in. */
 export interface Request {
@@ -89,9 +89,9 @@ const SIZED_WIDTHS = 'vzpa bs';
 
 /** The operand sizes, in bytes, that a form can have here. */
 function operandSizes(form: Form, { operandSize, mnemonic, defaultSize }: Request): number[] {
-  const said = operandSize ?? mnemonic.operandSize;
+  const said = operandSize ?? (isVector(form) ? undefined : mnemonic.operandSize);
   if (said !== undefined) return [said];
-  if (form.operands.some(({ width }) => width === 'y')) return [4];
+  if (form.operands.some(({ width }) => width === 'y')) return [isVector(form) ? defaultSize : 4];
   const sized = form.operands.some(({ width }) => width !== '' && SIZED_WIDTHS.includes(width));
   return sized ? [defaultSize, 6 - defaultSize] : [defaultSize];
 }
@@ -99,7 +99,6 @@ function operandSizes(form: Form, { operandSize, mnemonic, defaultSize }: Reques
 /** Whether the operands have the kinds, and where it shows the sizes, that the form wants. */
 function takes({ form, operandSize, operands }: Candidate, { scope, mnemonic }: Request): boolean {
   if (isString(form)) return operands.length === 0 && (mnemonic.operandSize !== undefined) === !isByteString(form);
-  if (isEscape(form)) return operands.length === 2 && takesEscape(form, operands, scope);
   if (operands.length !== form.operands.length) return false;
   return form.operands.every((wanted, index) =>
     TAKES[wanted.place](wanted, operands[index] as Operand, { form, operandSize, scope }),
@@ -123,7 +122,7 @@ const isGeneral: Takes = ({ width }, operand, { operandSize }) =>
   operand.register.size === widthInBytes(width, operandSize);
 
 const isOf =
-  (kind: 'segment' | 'control' | 'debug'): Takes =>
+  (kind: Register['kind']): Takes =>
   (_, operand) =>
     operand.kind === 'register' && operand.register.kind === kind;
 
@@ -132,7 +131,7 @@ const isMemory: Takes = (wanted, operand, { form, operandSize }) => {
   const { size, far } = operand.words;
   if (far && !isFarTransfer(form)) return false;
   const width = isFarTransfer(form) ? operandSize : memoryWidth(form, wanted, operandSize);
-  return size === undefined || size === width || isEscape(form);
+  return size === undefined || size === width || width === 0;
 };
 
 const isImmediate: Takes = ({ width }, operand, { operandSize }) => {
@@ -154,6 +153,13 @@ const TAKES: Readonly<Record<OperandForm['place'], Takes>> = {
   S: isOf('segment'),
   C: isOf('control'),
   D: isOf('debug'),
+  F: isOf('float'),
+  P: isOf('mmx'),
+  N: isOf('mmx'),
+  V: isOf('xmm'),
+  U: isOf('xmm'),
+  Q: (wanted, operand, context) => isOf('mmx')(wanted, operand, context) || isMemory(wanted, operand, context),
+  W: (wanted, operand, context) => isOf('xmm')(wanted, operand, context) || isMemory(wanted, operand, context),
   I: isImmediate,
   J: ({ width }, operand) =>
     operand.kind === 'immediate' &&
@@ -182,17 +188,6 @@ const TAKES: Readonly<Record<OperandForm['place'], Takes>> = {
   },
 };
 
-/** `esc number, operand`: the number's bits 5:3 belong to the opcode, 2:0 are ModRM.reg, as Intel wrote it for the 8086. */
-function takesEscape(form: Form, operands: readonly Operand[], scope: Scope): boolean {
-  const [number, operand] = operands;
-  const general = operand?.kind === 'register' && operand.register.kind === 'general' && operand.register.size === 4;
-  return (
-    number?.kind === 'immediate' &&
-    Number((evaluate(number.value, scope) ?? 0n) >> 3n) === (form.opcode & 7) &&
-    (general || operand?.kind === 'memory')
-  );
-}
-
 /** Leaves candidates of one operand size: what an operand tells, else the mode's own. */
 function settleSize(request: Request, candidates: readonly Candidate[]): readonly Candidate[] {
   const unsized = request.operands.find(
@@ -208,14 +203,14 @@ function settleSize(request: Request, candidates: readonly Candidate[]): readonl
 function isAmbiguous(candidates: readonly Candidate[]): boolean {
   const widths = new Set(
     candidates
-      .filter(({ form }) => !form.instruction.traits.has('default64') && !isEscape(form))
+      .filter(({ form }) => !form.instruction.traits.has('default64'))
       .map((candidate) => widthOfMemory(candidate)),
   );
   return widths.size > 1;
 }
 
 function widthOfMemory({ form, operandSize }: Candidate): number {
-  const wanted = form.operands.find(({ place }) => 'EMO'.includes(place));
+  const wanted = form.operands.find(({ place }) => 'EMOQW'.includes(place));
   return wanted === undefined ? 0 : memoryWidth(form, wanted, operandSize);
 }
 
@@ -238,7 +233,7 @@ function emit(request: Request, { form, operandSize, operands }: Candidate): num
   const places = form.operands.map(({ place }) => place);
   if (places.includes('O'))
     return address && [...head, ...absoluteOffset(memory as Operand & { kind: 'memory' }, request.scope, address)];
-  const body = form.hasModrm ? modrmBytes(form, operands, address, request.scope) : [];
+  const body = form.hasModrm ? modrmBytes(form, operands, address) : [];
   if (formOf(form.opcode + registerInOpcode(form, operands), form.mandatoryPrefix, body[0] ?? 0) !== form)
     return undefined;
   const tail = immediateBytes(request, { form, operandSize, operands }, head.length + body.length);
@@ -247,7 +242,7 @@ function emit(request: Request, { form, operandSize, operands }: Candidate): num
 
 const opcodeBytes = (form: Form, operands: readonly Operand[]): number[] => {
   const opcode = form.opcode + registerInOpcode(form, operands);
-  return form.opcode > 0xff ? [opcode >> 8, opcode & 0xff] : [opcode];
+  return [opcode >> 16, opcode >> 8, opcode].map((byte) => byte & 0xff).slice(form.opcode > 0xffff ? 0 : form.opcode > 0xff ? 1 : 2);
 };
 
 function registerInOpcode(form: Form, operands: readonly Operand[]): number {
@@ -259,23 +254,13 @@ function registerAt(form: Form, operands: readonly Operand[], places: string): n
   return operand?.kind === 'register' ? operand.register.number : 0;
 }
 
-function modrmBytes(
-  form: Form,
-  operands: readonly Operand[],
-  address: EncodedAddress | undefined,
-  scope: Scope,
-): number[] {
-  const reg = form.extension ?? (isEscape(form) ? escapeReg(operands, scope) : registerAt(form, operands, 'GSCD'));
+function modrmBytes(form: Form, operands: readonly Operand[], address: EncodedAddress | undefined): number[] {
+  if (form.modrm !== undefined) return [form.modrm.first + registerAt(form, operands, 'F')];
+  const reg = form.extension ?? registerAt(form, operands, 'GSCDPV');
   if (address !== undefined) return [address.modrm | (reg << 3), ...address.rest];
-  const rm = isEscape(form) ? registerNumber(operands[1]) : registerAt(form, operands, 'ERM');
+  const rm = registerAt(form, operands, 'ERMQWNU');
   return [0xc0 | (reg << 3) | rm];
 }
-
-const escapeReg = ([number]: readonly Operand[], scope: Scope): number =>
-  number?.kind === 'immediate' ? Number(evaluate(number.value, scope) ?? 0n) & 7 : 0;
-
-const registerNumber = (operand: Operand | undefined): number =>
-  operand?.kind === 'register' ? operand.register.number : 0;
 
 /** The address that MOV between memory and the accumulator has in place of a ModRM byte. */
 function absoluteOffset(memory: Operand & { kind: 'memory' }, scope: Scope, { addressSize }: EncodedAddress): number[] {
@@ -288,7 +273,6 @@ function immediateBytes(
   length: number,
 ): number[] | undefined {
   const result: number[] = [];
-  if (isEscape(form)) return result;
   for (const [index, wanted] of form.operands.entries()) {
     const operand = operands[index];
     const bytes =
@@ -364,6 +348,13 @@ const PLACE_NAMES: Readonly<Record<string, string>> = {
   J: 'label',
   A: 'selector:offset',
   O: 'memory',
+  F: 'x87 register',
+  P: 'MMX register',
+  N: 'MMX register',
+  Q: 'MMX register or memory',
+  V: 'XMM register',
+  U: 'XMM register',
+  W: 'XMM register or memory',
 };
 
 const describeOperand = ({ place, width, literal }: OperandForm): string => {

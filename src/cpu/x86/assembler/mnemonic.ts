@@ -69,14 +69,23 @@ const MNEMONICS: ReadonlyMap<string, Mnemonic> = mnemonics();
 
 function mnemonics(): Map<string, Mnemonic> {
   const map = new Map<string, Mnemonic>();
+  // MOVSD and CMPSD are string instructions and SSE's; only the former's size is told by the name.
+  const add = (name: string, { forms, operandSize, addressSize }: Mnemonic): void => {
+    const known = map.get(name);
+    map.set(name, {
+      forms: [...(known?.forms ?? []), ...forms],
+      operandSize: operandSize ?? known?.operandSize,
+      addressSize: addressSize ?? known?.addressSize,
+    });
+  };
   for (const mnemonic of new Set(FORMS.map(({ instruction }) => instruction.mnemonic))) {
     const forms = FORMS.filter(({ instruction }) => instruction.mnemonic === mnemonic);
     if (!(mnemonic in BY_OPERAND_SIZE) || !ALWAYS_SIZED(mnemonic))
-      map.set(mnemonic, { forms, operandSize: undefined, addressSize: undefined });
+      add(mnemonic, { forms, operandSize: undefined, addressSize: undefined });
     for (const [index, name] of (BY_OPERAND_SIZE[mnemonic] ?? []).entries())
-      map.set(name, { forms, operandSize: 2 << index, addressSize: undefined });
+      add(name, { forms, operandSize: 2 << index, addressSize: undefined });
     for (const [index, name] of (BY_ADDRESS_SIZE[mnemonic] ?? []).entries())
-      map.set(name, { forms, operandSize: undefined, addressSize: 2 << index });
+      add(name, { forms, operandSize: undefined, addressSize: 2 << index });
   }
   for (const [synonym, name] of Object.entries(SYNONYMS)) {
     const known = map.get(name);

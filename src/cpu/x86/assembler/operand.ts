@@ -31,6 +31,8 @@ const SIZES: ReadonlyMap<string, number> = new Map([
   ['word', 2],
   ['dword', 4],
   ['qword', 8],
+  ['tword', 10],
+  ['oword', 16],
 ]);
 
 const WORDS: ReadonlyMap<string, Partial<Words>> = new Map<string, Partial<Words>>([

@@ -1,7 +1,7 @@
 /** A register as the assembler names it. */
 export interface Register {
   readonly name: string;
-  readonly kind: 'general' | 'segment' | 'control' | 'debug';
+  readonly kind: 'general' | 'segment' | 'control' | 'debug' | 'float' | 'mmx' | 'xmm';
   /** In bytes. */
   readonly size: number;
   readonly number: number;
@@ -26,6 +26,9 @@ export const REGISTERS: ReadonlyMap<string, Register> = new Map(
     ...named('segment', 2, SEGMENT_NAMES),
     ...named('control', 4, eight('cr')),
     ...named('debug', 4, eight('dr')),
+    ...named('float', 10, eight('st')),
+    ...named('mmx', 8, eight('mm')),
+    ...named('xmm', 16, eight('xmm')),
   ].map((register) => [register.name, register]),
 );
 

@@ -1,5 +1,5 @@
 import { truncate, type Decoded } from './decode.ts';
-import { isEscape, isFarTransfer, isString, memoryWidth, widthInBytes, type Form, type OperandForm } from './form.ts';
+import { isFarTransfer, isString, isVector, memoryWidth, widthInBytes, type Form, type OperandForm } from './form.ts';
 import { writtenMnemonic, type WrittenMnemonic } from './mnemonic.ts';
 import { generalName, segmentName } from './register.ts';
 
@@ -25,8 +25,8 @@ export function write(decoded: Decoded, place: Place): string {
 function writePrefixes(decoded: Decoded, { defaultSize }: Place, written: WrittenMnemonic): string[] {
   const { form, prefixes, memory } = decoded;
   const addressTold = written.tellsAddressSize || memory !== undefined;
-  const operandTold = written.tellsOperandSize || form.operands.some((operand) => tellsOperandSize(decoded, operand));
-  const natural = form.operands.some(({ width }) => width === 'y') ? 4 : defaultSize;
+  const operandTold = written.tellsOperandSize || form.mandatoryPrefix === 0x66 || form.operands.some((operand) => tellsOperandSize(decoded, operand));
+  const natural = form.operands.some(({ width }) => width === 'y') && !isVector(form) ? 4 : defaultSize;
   return [
     prefixes.lock ? 'lock' : '',
     prefixes.repeat === form.mandatoryPrefix ? '' : repeatName(form, prefixes.repeat),
@@ -44,7 +44,7 @@ function repeatName({ instruction }: Form, repeat: number): string {
 
 /** Whether the operand as it is written has another text in another operand size. */
 function tellsOperandSize({ form, memory }: Decoded, operand: OperandForm): boolean {
-  if (isString(form) || isEscape(form)) return false;
+  if (isString(form)) return false;
   if (isFarTransfer(form) || (operand.place === 'I' && isPush(form))) return true;
   if (operand.place === 'E' && memory !== undefined)
     return memoryWidth(form, operand, 2) !== memoryWidth(form, operand, 4);
@@ -54,9 +54,7 @@ function tellsOperandSize({ form, memory }: Decoded, operand: OperandForm): bool
 const isPush = ({ instruction }: Form): boolean => instruction.mnemonic === 'push';
 
 function writeOperands(decoded: Decoded, place: Place): string[] {
-  const { form, modrm } = decoded;
-  const operands = form.operands.map((_, index) => writeOperand(decoded, index, place));
-  return isEscape(form) ? [hex(((form.opcode & 7) << 3) | reg(modrm)), ...operands] : operands;
+  return decoded.form.operands.map((_, index) => writeOperand(decoded, index, place));
 }
 
 const reg = (modrm: number): number => (modrm >> 3) & 7;
@@ -70,8 +68,7 @@ type Writer = (decoded: Decoded, operand: OperandForm, place: Place, value: numb
 
 const writeRm: Writer = (decoded, operand, place, value) => {
   if (decoded.memory !== undefined) return writeMemory(decoded, operand, place, value);
-  const size = isEscape(decoded.form) ? 4 : widthInBytes(operand.width, decoded.prefixes.operandSize);
-  return generalName(decoded.modrm & 7, size);
+  return generalName(decoded.modrm & 7, widthInBytes(operand.width, decoded.prefixes.operandSize));
 };
 
 const writeMemory: Writer = (decoded, operand, { defaultSize }) => {
@@ -83,7 +80,12 @@ const writeMemory: Writer = (decoded, operand, { defaultSize }) => {
   return `${sizeWords(decoded, operand, defaultSize)}[${segment}${size}${sum(registers, displacement)}]`;
 };
 
-const SIZE_NAMES: Readonly<Record<number, string>> = { 1: 'byte', 2: 'word', 4: 'dword', 8: 'qword' };
+const writeVector =
+  (name: string): Writer =>
+  (decoded, operand, place, value) =>
+    decoded.memory === undefined ? `${name}${decoded.modrm & 7}` : writeMemory(decoded, operand, place, value);
+
+const SIZE_NAMES: Readonly<Record<number, string>> = { 1: 'byte', 2: 'word', 4: 'dword', 8: 'qword', 10: 'tword' };
 
 function sum(registers: readonly string[], displacement: number): string {
   if (registers.length === 0) return hex(displacement);
@@ -94,7 +96,7 @@ function sum(registers: readonly string[], displacement: number): string {
 /** The words before a memory operand: none where a register beside it has its size. */
 function sizeWords({ form, prefixes }: Decoded, operand: OperandForm, defaultSize: number): string {
   if (isFarTransfer(form)) return `${sizeUnlessDefault(prefixes.operandSize, defaultSize)}far `;
-  const width = isEscape(form) ? 0 : memoryWidth(form, operand, prefixes.operandSize);
+  const width = isVector(form) ? 0 : memoryWidth(form, operand, prefixes.operandSize);
   const isTold = form.operands.some(
     (other) => other !== operand && 'GZSliteral'.includes(other.place) && other.width === operand.width,
   );
@@ -112,6 +114,13 @@ const WRITERS: Readonly<Record<OperandForm['place'], Writer>> = {
   E: writeRm,
   M: writeMemory,
   O: writeMemory,
+  F: ({ modrm }) => `st${modrm & 7}`,
+  P: ({ modrm }) => `mm${reg(modrm)}`,
+  V: ({ modrm }) => `xmm${reg(modrm)}`,
+  N: ({ modrm }) => `mm${modrm & 7}`,
+  U: ({ modrm }) => `xmm${modrm & 7}`,
+  Q: writeVector('mm'),
+  W: writeVector('xmm'),
   R: writeRm,
   G: ({ modrm, prefixes }, { width }) => generalName(reg(modrm), widthInBytes(width, prefixes.operandSize)),
   Z: ({ registerInOpcode, prefixes }, { width }) =>
