@@ -55,15 +55,15 @@ function writeGenerated(table) {
 }
 
 const OPTIONS =
-  '-O3 --noAssert --runtime stub --importMemory --memoryBase 1024 --enable simd --enable bulk-memory --use abort='.split(
+  '-O3 --noAssert --runtime stub --importMemory --enable simd --enable bulk-memory --use abort='.split(
     ' ',
   );
 
-async function compileCore() {
+async function compileCore({ STATIC_DATA }) {
   const wasmFile = join(here, 'generated/engine.wasm');
   const entry = relative(root, join(core, 'index.ts'));
   const files = ['--outFile', relative(root, wasmFile), '--textFile', relative(root, textFile)];
-  const { error, stderr } = await asc.main([entry, ...files, ...OPTIONS, '--baseDir', root]);
+  const { error, stderr } = await asc.main([entry, ...files, ...OPTIONS, '--memoryBase', String(STATIC_DATA), '--baseDir', root]);
   // AS112 warns that JavaScript cannot call functions on vectors, which it does not.
   const warnings = stderr.toString().split('\n\n').filter((warning) => !warning.includes('AS112'));
   process.stderr.write(warnings.join('\n\n'));
@@ -81,6 +81,13 @@ function checkMainLoop(hotOperations) {
   if (widest < hotOperations) {
     throw new Error(`the main loop did not become one br_table: ${widest} labels for ${hotOperations} operations`);
   }
+}
+
+/** Static data that grew into the TLB would be overwritten by it. */
+function checkStaticData({ TLB }) {
+  const starts = readFileSync(textFile, 'utf8').matchAll(/\(data \$\S+ \(i32\.const (\d+)\)/g);
+  const last = Math.max(...Array.from(starts, ([, start]) => Number(start)));
+  if (last > TLB - 0x1_0000) throw new Error(`static data at 0x${last.toString(16)} comes close to the TLB`);
 }
 
 /** Base64 in lines; the decoder needs neither Buffer nor atob. */
@@ -118,7 +125,8 @@ if (!upToDate(hash) || !existsSync(join(core, 'generated/layout.ts'))) {
   const table = await importTable();
   const { hotOperations, missing } = writeGenerated(table);
   if (missing.length > 0) process.stderr.write(`without a handler: ${missing.join(' ')}\n`);
-  const bytes = await compileCore();
+  const bytes = await compileCore(table.layout);
   checkMainLoop(hotOperations);
+  checkStaticData(table.layout);
   writeFileSync(output, moduleText(bytes, hash));
 }

@@ -2,16 +2,16 @@
  * Where the engine keeps what in the arena. The interpreter, its host side and any later code generator all address
  * the processor's state at these constants; nothing of it lives in WebAssembly globals or objects.
  *
- *     0x0000_0000  static data of the compiled engine (the first page stays unused: a null pointer is a bug)
+ *     0x0000_0000  unused: a null pointer is a bug
  *     0x0001_0000  processor state
- *     0x0001_4000  decoder tables
+ *     0x0001_4000  static data of the compiled engine: decoder tables, table of the handlers
  *     0x0004_0000  TLB
  *     0x0008_0000  list of the TLB entries in use
  *     0x0010_0000  decoded code
  *     ENGINE_END   segments and the flat view
  */
 export const STATE = 0x1_0000;
-export const DECODER_TABLES = 0x1_4000;
+export const STATIC_DATA = 0x1_4000;
 export const TLB = 0x4_0000;
 export const CODE_CACHE = 0x10_0000;
 export const ENGINE_END = 0x200_0000;
