@@ -155,6 +155,14 @@ function estimate(to: usize, a: usize, b: usize): void {
   normalizeWide(to, wideSign(a) ^ wideSign(b), wideExponent(a) - wideExponent(b), quotient, 0);
 }
 
+/** One unit less in magnitude: what a series whose terms have become too small to count stands for. */
+export function lowerWide(at: usize): void {
+  const high = wideHigh(at);
+  const low = load<u64>(at);
+  if (low == 0 && high << 1 == 0) setWide(at, wideSign(at), wideExponent(at) - 1, ~(<u64>0), ~(<u64>0));
+  else setWide(at, wideSign(at), wideExponent(at), high - u64(low == 0), low - 1);
+}
+
 /** OUT = the number, rounded; it stands for one that is not exact. */
 export function roundWide(at: usize): void {
   round(wideSign(at), wideExponent(at), wideHigh(at), load<u64>(at) | 1);

@@ -38,6 +38,7 @@ import {
   divideSmall,
   divideWides,
   isWideZero,
+  lowerWide,
   multiplyWides,
   negateWide,
   roundWide,
@@ -185,6 +186,8 @@ function computeAngle(): void {
   copyWide((quadrant & 1) != 0 ? SINE : COSINE, SUM);
   if ((quadrant & 2) != 0) negateWide(SINE);
   if (quadrant == 1 || quadrant == 2) negateWide(COSINE);
+  lowerWide(SINE);
+  lowerWide(COSINE);
 }
 
 /** Whether the argument is one that the instruction works on; if not, all that follows from it is done but `give`. */
@@ -357,7 +360,8 @@ function finiteArctangent(negative: u32): void {
   arctangentOfX();
   if (steep) complement(0);
   if (aSign != 0) complement(1);
-  // An exact quotient that is tiny is its own arctangent, less something.
+  // A tiny quotient is its own arctangent, less something.
+  lowerWide(SUM);
   store<u32>(SUM, negative, 20);
   giveInexact(SUM);
 }
@@ -521,13 +525,13 @@ function logarithmOfNext(): void {
   }
   if (aKind == INFINITE && (aSign != 0 || bKind == ZERO)) return giveInvalid();
   if (isDenormalStop()) return;
+  if (aKind == INFINITE || bKind == INFINITE) return giveInfinity(negative);
+  if (bKind == ZERO) return giveZero(negative);
   if (aSign != 0 && aExponent >= 0) {
     // Undefined by the manual: ST(0) as it is, like processors.
     raiseFloat(INEXACT);
     return giveA();
   }
-  if (aKind == INFINITE || bKind == INFINITE) return giveInfinity(negative);
-  if (bKind == ZERO) return giveZero(negative);
   setWide(X, aSign, aExponent, aSignificand, 0);
   setOne();
   if (aExponent < -2) {
