@@ -8,12 +8,15 @@ const LEFT_OUT: ReadonlySet<string> = new Set(
 );
 
 const isX87 = ({ opcode }: Form): boolean => opcode >= 0xd8 && opcode <= 0xdf;
-const isOther = ({ instruction: { mnemonic } }: Form): boolean => /^(popcnt|crc32|stmxcsr|[lms]fence|movnti)$/.test(mnemonic);
+const isOther = ({ instruction: { mnemonic } }: Form): boolean =>
+  /^(popcnt|crc32|stmxcsr|[lms]fence|movnti)$/.test(mnemonic);
 const isCompared = (form: Form): boolean => !LEFT_OUT.has(form.instruction.mnemonic);
 
 /** Every row of x87, and every row of MMX and SSE, that can be compared. */
 export const X87_FORMS: readonly Form[] = FORMS.filter((form) => isX87(form) && isCompared(form));
-export const VECTOR_FORMS: readonly Form[] = FORMS.filter((form) => (isVector(form) || isOther(form)) && isCompared(form));
+export const VECTOR_FORMS: readonly Form[] = FORMS.filter(
+  (form) => (isVector(form) || isOther(form)) && isCompared(form),
+);
 
 /** Whether the row can have its operand in memory, or in a register. */
 export const kindsOf = ({ operands, modrm, hasModrm }: Form): readonly boolean[] => {
@@ -26,7 +29,9 @@ export const kindsOf = ({ operands, modrm, hasModrm }: Form): readonly boolean[]
 
 /** Bytes for the row; memory operands are at EDI and a multiple of 16. ESP and EDI are left alone. */
 export function encodeFloat(form: Form, memory: boolean, random: FloatRandom): number[] {
-  const opcode = [form.opcode >> 16, (form.opcode >> 8) & 0xff, form.opcode & 0xff].filter((byte, at) => at === 2 || byte > 0);
+  const opcode = [form.opcode >> 16, (form.opcode >> 8) & 0xff, form.opcode & 0xff].filter(
+    (byte, at) => at === 2 || byte > 0,
+  );
   const wide = form.operands.some(({ width }) => width === 'v') && random.once(3);
   const prefixes = [...(wide ? [0x66] : []), ...(form.mandatoryPrefix === 0 ? [] : [form.mandatoryPrefix])];
   const immediate = form.operands.some(({ place }) => place === 'I') ? [random.below(256)] : [];

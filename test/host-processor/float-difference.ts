@@ -30,12 +30,18 @@ export function differences(ours: FloatState, theirs: FloatState, tolerance: Tol
   for (let index = 0; index < 8; index++) {
     const at = 32 + 16 * index;
     const units = index < 2 ? (tolerance.ulps ?? 0) : 0;
-    if (units === 0 || !isNear(unitsOf(a, at), unitsOf(b, at), units)) check(`st${index}`, bitsOf(a, at), bitsOf(b, at));
+    if (units === 0 || !isNear(unitsOf(a, at), unitsOf(b, at), units))
+      check(`st${index}`, bitsOf(a, at), bitsOf(b, at));
     if (tolerance.single === undefined) {
       for (const half of [0, 8])
-        check(`xmm${index}`, a.getBigUint64(160 + 16 * index + half, true), b.getBigUint64(160 + 16 * index + half, true));
+        check(
+          `xmm${index}`,
+          a.getBigUint64(160 + 16 * index + half, true),
+          b.getBigUint64(160 + 16 * index + half, true),
+        );
     } else found.push(...singleDifferences(a, b, index, tolerance.single));
-    if (index !== 4) check(`r${index}`, a.getUint32(REGISTERS + 8 * index, true), b.getUint32(REGISTERS + 8 * index, true));
+    if (index !== 4)
+      check(`r${index}`, a.getUint32(REGISTERS + 8 * index, true), b.getUint32(REGISTERS + 8 * index, true));
   }
   check('flags', a.getBigUint64(FLAGS, true) & ARITHMETIC_FLAGS, b.getBigUint64(FLAGS, true) & ARITHMETIC_FLAGS);
   for (const [index, byte] of ours.data.entries()) check(`[${index}]`, byte, theirs.data[index] ?? 0);

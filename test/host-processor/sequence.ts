@@ -449,7 +449,8 @@ export const SEQUENCE_FORMS: readonly Form[] = FORMS.filter(
   (form) =>
     !isFloating(form) &&
     !LEFT_OUT.has(form.instruction.handler) &&
-    !LEFT_OUT.has(form.instruction.mnemonic) && !PREFETCHES.has(form.opcode),
+    !LEFT_OUT.has(form.instruction.mnemonic) &&
+    !PREFETCHES.has(form.opcode),
 );
 
 /** Branches forward, over other groups. */

@@ -34,7 +34,9 @@ const PREFIXES: readonly (readonly number[])[] = [
 
 /** Encodings of a row: every prefix of the list, every mod and rm, and whatever comes after. */
 function* encodings(form: Form, random: () => number): Generator<Uint8Array> {
-  const opcode = [form.opcode >> 16, (form.opcode >> 8) & 0xff, form.opcode & 0xff].filter((byte, index) => index === 2 || byte > 0);
+  const opcode = [form.opcode >> 16, (form.opcode >> 8) & 0xff, form.opcode & 0xff].filter(
+    (byte, index) => index === 2 || byte > 0,
+  );
   for (const prefixes of PREFIXES)
     for (let variant = 0; variant < (form.hasModrm ? 32 : 4); variant++) {
       const reg = form.extension ?? random() & 7;

@@ -115,7 +115,9 @@ function immediateRule({ operands }) {
   return 'NONE';
 }
 
-const isModrm = ({ encoding }) => /\/[r0-7]/.test(encoding) || fixedModrm(encoding.split(' ').slice(1)) !== undefined && !/^0F [C-F].$|\+r/.test(encoding);
+const isModrm = ({ encoding }) =>
+  /\/[r0-7]/.test(encoding) ||
+  (fixedModrm(encoding.split(' ').slice(1)) !== undefined && !/^0F [C-F].$|\+r/.test(encoding));
 
 function rowFlags(row, hot) {
   const { operands, traits, handler } = row;
@@ -243,7 +245,8 @@ const fixedModrm = (words) => words.find((word) => /^[C-F][0-9A-F](\+i)?$/.test(
 function parseEncoding({ encoding, operands }) {
   const words = encoding.split(' ');
   const mandatory = words.length > 1 && MANDATORY.includes(words[0]) ? MANDATORY.indexOf(words.shift()) : undefined;
-  const prefix = words[0] === '0F' ? words.splice(0, /^3[8A]$/.test(words[1]) && words.length > 2 ? 2 : 1).join(' ') : '';
+  const prefix =
+    words[0] === '0F' ? words.splice(0, /^3[8A]$/.test(words[1]) && words.length > 2 ? 2 : 1).join(' ') : '';
   const opcode = Number.parseInt(words.shift(), 16);
   const digit = words.find((word) => /^\/[0-7]$/.test(word));
   const modrm = fixedModrm(words);
@@ -254,7 +257,7 @@ function parseEncoding({ encoding, operands }) {
     group: digit && Number(digit[1]),
     register: words.includes('+r'),
     modrm: modrm && { first: Number.parseInt(modrm, 16), count: modrm.endsWith('+i') ? 8 : 1 },
-    memoryOnly: operands.some((operand) => /^M/.test(operand)),
+    memoryOnly: operands.some((operand) => operand.startsWith('M')),
     registerOnly: operands.some((operand) => /^[UN]/.test(operand)),
   };
 }
@@ -266,7 +269,7 @@ function parseEncoding({ encoding, operands }) {
 export const ENTRY = { ROW: 0x0000, GROUP: 0x4000, MANDATORY: 0x8000, FORM: 0xc000, KIND: 0xc000, INDEX: 0x3fff };
 
 class OpcodeMap {
-  opcodes = new Array(256 * MAPS.length).fill(0);
+  opcodes = filled(256 * MAPS.length, 0);
   subtables = [];
 
   constructor(rows) {
@@ -298,7 +301,10 @@ class OpcodeMap {
 
   #byModrm(rows) {
     if (rows.length === 0) return 0;
-    if (rows.some(({ modrm, registerOnly }) => modrm || registerOnly) || rows.filter(({ group }) => group === undefined).length > 1)
+    if (
+      rows.some(({ modrm, registerOnly }) => modrm || registerOnly) ||
+      rows.filter(({ group }) => group === undefined).length > 1
+    )
       return this.#byForm(rows);
     if (rows.every(({ group }) => group === undefined)) return rows.at(-1).id;
     const entries = Array.from({ length: 8 }, (_, number) => rows.findLast(({ group }) => group === number)?.id ?? 0);
@@ -306,10 +312,13 @@ class OpcodeMap {
   }
 
   #byForm(rows) {
-    const matches = (number, rest) => rows.find((row) => !row.modrm && rest(row) && (row.group ?? number) === number)?.id ?? 0;
+    const matches = (number, rest) =>
+      rows.find((row) => !row.modrm && rest(row) && (row.group ?? number) === number)?.id ?? 0;
     const memory = Array.from({ length: 8 }, (_, number) => matches(number, ({ registerOnly }) => !registerOnly));
     const registers = Array.from({ length: 64 }, (_, low) => {
-      const whole = rows.find(({ modrm }) => modrm && 0xc0 + low >= modrm.first && 0xc0 + low < modrm.first + modrm.count);
+      const whole = rows.find(
+        ({ modrm }) => modrm && 0xc0 + low >= modrm.first && 0xc0 + low < modrm.first + modrm.count,
+      );
       return whole?.id ?? matches(low >> 3, ({ memoryOnly }) => !memoryOnly);
     });
     return this.#table(ENTRY.FORM, [...memory, ...registers]);
@@ -370,7 +379,9 @@ function decoderSource(rows, operations, conditions) {
       OP_FIRST_ENDING: operations.firstEnding,
       OP_FIRST_FAR: operations.firstEnding + NEAR.length,
       ...Object.fromEntries(
-        rows.filter(({ vector }) => !vector).map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
+        rows
+          .filter(({ vector }) => !vector)
+          .map(({ handler }) => [`HANDLER_${handler.toUpperCase()}`, operations.handler(handler)]),
       ),
     }),
     `export const FUSIONS: usize = ${data('u16', fusions(operations))};`,
@@ -401,7 +412,9 @@ function handlersSource(operations, sources, rows, functions) {
   const found = findHandlers(sources);
   const vectors = new Map(rows.filter(({ vector }) => vector).map((row) => [row.handler, row]));
   const vectorNames = [...new Set([...vectors.values()].map(({ vector }) => vector))];
-  const all = [...operations.plain, ...operations.ending].filter((handler) => !ALWAYS_HOT.has(handler) && !vectors.has(handler));
+  const all = [...operations.plain, ...operations.ending].filter(
+    (handler) => !ALWAYS_HOT.has(handler) && !vectors.has(handler),
+  );
   const wanted = all.map((handler) => ({ name: functionName(handler), op: operations.handler(handler) }));
   const missing = wanted.filter(({ name }) => !found.has(name)).map(({ name }) => name);
   const present = wanted.filter(({ name }) => found.has(name));

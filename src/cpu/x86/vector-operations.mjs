@@ -39,7 +39,7 @@ function kindOf(_, letter, width) {
 }
 
 const isMmx = (operand, row) =>
-  /^[PQN]/.test(operand) || (operand.startsWith('M') && row.operands.some((other) => /^P/.test(other)));
+  /^[PQN]/.test(operand) || (operand.startsWith('M') && row.operands.some((other) => other.startsWith('P')));
 const isVector = (operand) => /^[VWUPQNM]/.test(operand);
 
 function fetch(operand, row) {

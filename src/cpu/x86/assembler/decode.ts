@@ -95,7 +95,14 @@ class Reader {
 }
 
 function readPrefixes(reader: Reader, defaultSize: number): Prefixes {
-  const prefixes = { repeat: 0, lock: false, has66: false, segment: -1, operandSize: defaultSize, addressSize: defaultSize };
+  const prefixes = {
+    repeat: 0,
+    lock: false,
+    has66: false,
+    segment: -1,
+    operandSize: defaultSize,
+    addressSize: defaultSize,
+  };
   for (; reader.offset < MAX_LENGTH; reader.byte()) {
     const byte = reader.peek();
     const segment = SEGMENT_PREFIXES.indexOf(byte);

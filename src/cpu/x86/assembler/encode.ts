@@ -242,7 +242,9 @@ function emit(request: Request, { form, operandSize, operands }: Candidate): num
 
 const opcodeBytes = (form: Form, operands: readonly Operand[]): number[] => {
   const opcode = form.opcode + registerInOpcode(form, operands);
-  return [opcode >> 16, opcode >> 8, opcode].map((byte) => byte & 0xff).slice(form.opcode > 0xffff ? 0 : form.opcode > 0xff ? 1 : 2);
+  return [opcode >> 16, opcode >> 8, opcode]
+    .map((byte) => byte & 0xff)
+    .slice(form.opcode > 0xffff ? 0 : form.opcode > 0xff ? 1 : 2);
 };
 
 function registerInOpcode(form: Form, operands: readonly Operand[]): number {

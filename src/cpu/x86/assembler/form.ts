@@ -12,7 +12,8 @@ type VectorPlace = 'P' | 'V' | 'Q' | 'W' | 'N' | 'U';
 
 /** How wide it is: the second letter. Empty where nothing says (LEA, INVLPG). */
 export type Width =
-  ('' | 'b' | 'w' | 'd' | 'q' | 'v' | 'z' | 'y' | 'p' | 'a' | 's' | 'bs' | 'n') | ('t' | 'ss' | 'sd' | 'ps' | 'pd' | 'dq' | 'u');
+  | ('' | 'b' | 'w' | 'd' | 'q' | 'v' | 'z' | 'y' | 'p' | 'a' | 's' | 'bs' | 'n')
+  | ('t' | 'ss' | 'sd' | 'ps' | 'pd' | 'dq' | 'u');
 
 export interface OperandForm {
   readonly place: Place;

@@ -25,7 +25,10 @@ export function write(decoded: Decoded, place: Place): string {
 function writePrefixes(decoded: Decoded, { defaultSize }: Place, written: WrittenMnemonic): string[] {
   const { form, prefixes, memory } = decoded;
   const addressTold = written.tellsAddressSize || memory !== undefined;
-  const operandTold = written.tellsOperandSize || form.mandatoryPrefix === 0x66 || form.operands.some((operand) => tellsOperandSize(decoded, operand));
+  const operandTold =
+    written.tellsOperandSize ||
+    form.mandatoryPrefix === 0x66 ||
+    form.operands.some((operand) => tellsOperandSize(decoded, operand));
   const natural = form.operands.some(({ width }) => width === 'y') && !isVector(form) ? 4 : defaultSize;
   return [
     prefixes.lock ? 'lock' : '',

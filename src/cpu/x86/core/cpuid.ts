@@ -1,12 +1,13 @@
-/** CPUID (SDM volume 2): exactly what is implemented. A processor of the Pentium II generation without coprocessor. */
+/** CPUID (SDM volume 2): exactly what is implemented. */
 import { REG_RAX, REG_RBX, REG_RCX, REG_RDX, STATE_ADDRESS_MASK } from './generated/layout';
 import { reg32, setReg32 } from './state';
 
 /** Family 6, model 3, stepping 3: the first whose SEP bit means SYSENTER. */
 export const SIGNATURE: u32 = 0x633;
 
-/** PSE, TSC, MSR, PAE, CX8, SEP, MTRR, PGE, CMOV, PAT, PSE-36. */
+/** FPU, PSE, TSC, MSR, PAE, CX8, SEP, MTRR, PGE, CMOV, PAT, PSE-36, CLFLUSH, MMX, FXSR, SSE, SSE2. */
 const FEATURES: u32 =
+  (1 << 0) |
   (1 << 3) |
   (1 << 4) |
   (1 << 5) |
@@ -17,10 +18,21 @@ const FEATURES: u32 =
   (1 << 13) |
   (1 << 15) |
   (1 << 16) |
-  (1 << 17);
+  (1 << 17) |
+  (1 << 19) |
+  (1 << 23) |
+  (1 << 24) |
+  (1 << 25) |
+  (1 << 26);
+/** SSE3, PCLMULQDQ, SSSE3, SSE4.1, SSE4.2, POPCNT, AES. */
+const FEATURES_C: u32 = (1 << 0) | (1 << 1) | (1 << 9) | (1 << 19) | (1 << 20) | (1 << 23) | (1 << 25);
+/** Leaf 7: SHA. */
+const FEATURES_7: u32 = 1 << 29;
+/** In leaf 1: CLFLUSH works on lines of 8 * 8 bytes. */
+const FLUSH_LINE: u32 = 8 << 8;
 const FEATURE_NX: u32 = 1 << 20;
 
-const MAXIMUM: u32 = 1;
+const MAXIMUM: u32 = 7;
 const EXTENDED: u32 = 0x8000_0000;
 const EXTENDED_MAXIMUM: u32 = 0x8000_0008;
 
@@ -36,8 +48,10 @@ export function cpuid(u: usize): void {
   if (leaf >= EXTENDED && leaf <= EXTENDED_MAXIMUM) extended(leaf);
   // "GenuineIntel" in EBX, EDX, ECX.
   else if (leaf == 0) answer(MAXIMUM, 0x756e_6547, 0x6c65_746e, 0x4965_6e69);
+  else if (leaf == 1) answer(SIGNATURE, FLUSH_LINE, FEATURES_C, FEATURES);
   // A leaf above the maximum answers like the highest one.
-  else answer(SIGNATURE, 0, 0, FEATURES);
+  else if (leaf >= MAXIMUM && reg32(REG_RCX) == 0) answer(0, FEATURES_7, 0, 0);
+  else answer(0, 0, 0, 0);
 }
 
 function extended(leaf: u32): void {
