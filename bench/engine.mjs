@@ -7,80 +7,65 @@ import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ENGINE_RESERVED, WasmEngine } from '../dist/cpu/index.js';
+import { assemble, ENGINE_RESERVED, WasmEngine } from '../dist/cpu/index.js';
 import { ArenaStore, gpa, GuestMemory } from '../dist/memory/index.js';
 
 const MiB = 2 ** 20;
 const ROM_SIZE = 0x1_0000;
-const LOOP_AT = 0x10_0000;
-
-const dword = (value) => [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
 
 const LOOPS = {
-  'ALU loop': [
-    0xba,
-    ...dword(0x1000_0000), // mov edx, 10000000h
-    0x01,
-    0xd8, // again: add eax, ebx
-    0x31,
-    0xc1, // xor ecx, eax
-    0x4a, // dec edx
-    0x75,
-    0xf9, // jnz again
-    0xeb,
-    0xf2, // jmp start
-  ],
-  '4 MiB read-modify-write sweep': [
-    0xbe,
-    ...dword(0x40_0000), // mov esi, 400000h
-    0xb9,
-    ...dword(MiB), // mov ecx, 1048576
-    0x01,
-    0x06, // again: add [esi], eax
-    0x83,
-    0xc6,
-    0x04, // add esi, 4
-    0x49, // dec ecx
-    0x75,
-    0xf8, // jnz again
-    0xeb,
-    0xec, // jmp start
-  ],
+  'ALU loop': `
+        mov edx, 0x10000000
+again:  add eax, ebx
+        xor ecx, eax
+        dec edx
+        jnz again`,
+  '4 MiB read-modify-write sweep': `
+        mov esi, 0x400000
+        mov ecx, 0x100000
+again:  add [esi], eax
+        add esi, 4
+        dec ecx
+        jnz again`,
 };
 
 /** Our promise, as a ratio to v86's interpreter. */
 const PROMISE = 2;
 
-function rom(loop) {
-  const bytes = new Uint8Array(ROM_SIZE).fill(0x90);
-  const place = (at, ...code) => bytes.set(code.flat(), at);
-  place(0xfff0, 0xea, 0x00, 0x00, 0x00, 0xf0); // jmp f000:0000
-  place(
-    0x0000,
-    0xfa, // cli
-    [0x2e, 0x0f, 0x01, 0x16, 0x80, 0x00], // lgdt [cs:80h]
-    [0x66, 0xb8, ...dword(0x11)], // mov eax, 11h
-    [0x0f, 0x22, 0xc0], // mov cr0, eax
-    [0x66, 0xea, ...dword(0xf_0040), 0x08, 0x00], // jmp dword 8:f0040h
-  );
-  place(
-    0x0040,
-    [0x66, 0xb8, 0x10, 0x00], // mov ax, 10h
-    [0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0], // mov ds, ax / es / ss
-    [0xbe, ...dword(0xf_0200), 0xbf, ...dword(LOOP_AT)], // mov esi, f0200h / mov edi, LOOP_AT
-    [0xb9, ...dword(loop.length), 0xf3, 0xa4], // mov ecx, length / rep movsb
-    [0xb8, ...dword(LOOP_AT), 0xff, 0xe0], // mov eax, LOOP_AT / jmp eax
-  );
-  place(0x0080, 0x17, 0x00, ...dword(0xf_0088));
-  place(
-    0x0088,
-    Array.from({ length: 8 }, () => 0),
-    [0xff, 0xff, 0, 0, 0, 0x9b, 0xcf, 0],
-    [0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0],
-  );
-  place(0x0200, loop);
-  return bytes;
-}
+/** A boot ROM that goes to protected mode, copies the loop to 1 MiB and stays in it. */
+const rom = (loop) =>
+  assemble(`
+        org 0
+        bits 16
+start:  cli
+        lgdt [cs:gdtr]
+        mov eax, 0x11
+        mov cr0, eax
+        jmp dword 8:0xf0000 + protected
+gdtr:   dw 0x17
+        dd 0xf0000 + gdt
+gdt:    dq 0
+        dq 0x00cf9b000000ffff
+        dq 0x00cf93000000ffff
+        bits 32
+protected:
+        mov ax, 0x10
+        mov ds, ax
+        mov es, ax
+        mov ss, ax
+        mov esi, 0xf0000 + loop_start
+        mov edi, 0x100000
+        mov ecx, loop_end - loop_start
+        rep movsb
+        mov eax, 0x100000
+        jmp eax
+loop_start: ${loop}
+        jmp short loop_start
+loop_end:
+        times 0xfff0 - ($ - $$) db 0x90
+        bits 16
+        jmp 0xf000:start
+        times 0x10000 - ($ - $$) db 0x90`).bytes;
 
 const IDLE_HOST = {
   portRead: () => 0xff,

@@ -10,19 +10,44 @@ export interface Option {
   readonly summary: string;
 }
 
-/** The options that were given, by name, with the defaults of those that were not. A flag that is set is `'true'`. */
+/** A word of a command that is no option, by its place. */
+export interface Operand {
+  /** In capitals, as help shows it; also the name by which its value is asked for. */
+  readonly name: string;
+  readonly optional?: boolean;
+  readonly summary: string;
+  /** What a shell offers for it. */
+  readonly offers?: 'machines' | 'files' | readonly string[];
+}
+
+/** What a command takes. */
+export interface Syntax {
+  readonly operands?: readonly Operand[];
+  readonly options: readonly Option[];
+}
+
+/**
+ * The options and operands that were given, by name, with the defaults of options that were not. A flag that is set is
+ * `'true'`.
+ */
 export type Given = ReadonlyMap<string, string>;
 
 /**
- * Reads a command line by its table of options. Unknown options, missing values, repeated options and words that are
- * no option are errors of one line.
+ * Reads a command line by the syntax of its command. Unknown options, missing values, repeated options, missing words
+ * and words too many are errors of one line.
  */
-export function parseOptions(args: readonly string[], options: readonly Option[]): Given {
+export function parseArguments(args: readonly string[], { operands = [], options }: Syntax): Given {
   const known = new Map(options.map((option) => [option.name, option]));
   const given = new Map<string, string>();
+  const expected = [...operands];
   for (const token of tokenize(args, options)) {
     if (token.kind === 'option-terminator') continue;
-    if (token.kind === 'positional') throw new ConfigError(`unexpected argument '${token.value}'`);
+    if (token.kind === 'positional') {
+      const operand = expected.shift();
+      if (operand === undefined) throw new ConfigError(`unexpected argument '${token.value}'`);
+      given.set(operand.name, token.value);
+      continue;
+    }
     const option = known.get(token.name);
     if (option === undefined || token.rawName === `-${token.name}`) {
       throw new ConfigError(`unknown option '${token.rawName}'`);
@@ -30,6 +55,8 @@ export function parseOptions(args: readonly string[], options: readonly Option[]
     if (given.has(token.name)) throw new ConfigError(`option '${token.rawName}' is given twice`);
     given.set(token.name, optionValue(option, token.value));
   }
+  const missing = expected.find(({ optional }) => optional !== true);
+  if (missing !== undefined) throw new ConfigError(`${missing.name} is missing: ${missing.summary}`);
   for (const option of options) {
     if (option.default !== undefined && !given.has(option.name)) given.set(option.name, option.default);
   }
@@ -57,12 +84,21 @@ function optionValue(option: Option, value: string | undefined): string {
   return value;
 }
 
-/** The help lines of a table of options, in two columns. */
-export function describeOptions(options: readonly Option[]): string {
-  const rows = options.map((option) => ({
-    left: `  --${option.name}${option.value === undefined ? '' : ` ${option.value}`}`,
-    right: option.summary + (option.default === undefined ? '' : ` (default ${option.default})`),
-  }));
+/** How a command is called: `NAME [LENGTH] [OPTION...]`. */
+export function describeUsage({ operands = [], options }: Syntax): string {
+  const words = operands.map(({ name, optional }) => (optional === true ? `[${name}]` : name));
+  return [...words, ...(options.length > 0 ? ['[OPTION...]'] : [])].join(' ');
+}
+
+/** The help lines of a command's operands and options, in two columns. */
+export function describeSyntax({ operands = [], options }: Syntax): string {
+  const rows = [
+    ...operands.map(({ name, summary }) => ({ left: `  ${name}`, right: summary })),
+    ...options.map((option) => ({
+      left: `  --${option.name}${option.value === undefined ? '' : ` ${option.value}`}`,
+      right: option.summary + (option.default === undefined ? '' : ` (default ${option.default})`),
+    })),
+  ];
   const width = Math.max(...rows.map(({ left }) => left.length)) + 2;
   return rows.map(({ left, right }) => left.padEnd(width) + right).join('\n');
 }

@@ -1,10 +1,9 @@
-import type { Given, Option } from './arguments.ts';
+import type { Given, Syntax } from './arguments.ts';
 
-/** A verb of the command line. */
-export interface Command {
+/** A verb of the command line. The same row parses it, prints its help, and completes it in shells. */
+export interface Command extends Syntax {
   readonly name: string;
   readonly summary: string;
-  readonly options: readonly Option[];
   /** Does the work and gives the exit status. Bad input is a `ConfigError`. */
   run(given: Given): Promise<number>;
 }

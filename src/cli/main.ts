@@ -1,29 +1,15 @@
 #!/usr/bin/env node
-import { describeOptions, parseOptions } from './arguments.ts';
+import { parseArguments } from './arguments.ts';
 import { STATUS, type Command } from './command.ts';
+import { COMMANDS } from './commands.ts';
+import { commandHelp, overview } from './help.ts';
 import { isInputError } from './input-error.ts';
-import { run } from './run.ts';
-
-const COMMANDS: readonly Command[] = [run];
-
-const OVERVIEW = `skep runs a PC whose guest memory is named, visible and movable.
-
-usage: skep COMMAND [OPTION...]
-
-${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(8)}${summary}`).join('\n')}
-  help    print this, or the options of one command
-
-exit status: 0 the guest powered off, 1 the guest died, 2 bad input, 3 time limit reached, 130 interrupted
-`;
+import { endWithReader } from './output.ts';
 
 function help(name: string | undefined): number {
   const command = COMMANDS.find((candidate) => candidate.name === name);
   if (name !== undefined && command === undefined) return complain(`unknown command '${name}'`);
-  process.stdout.write(
-    command === undefined
-      ? OVERVIEW
-      : `skep ${command.name}: ${command.summary}\n\nusage: skep ${command.name} [OPTION...]\n\n${describeOptions(command.options)}\n`,
-  );
+  process.stdout.write(command === undefined ? overview(COMMANDS) : commandHelp(command));
   return STATUS.DONE;
 }
 
@@ -32,17 +18,24 @@ function complain(sentence: string): number {
   return STATUS.BAD_INPUT;
 }
 
-async function main([name, ...args]: readonly string[]): Promise<number> {
-  if (name === undefined || name === 'help' || name === '--help' || name === '-h') return help(args[0]);
-  const command = COMMANDS.find((candidate) => candidate.name === name);
-  if (command === undefined) return complain(`unknown command '${name}' ('skep help' lists them)`);
-  if (args.includes('--help') || args.includes('-h')) return help(name);
+async function carryOut(command: Command, args: readonly string[]): Promise<number> {
+  // A machine ends by itself when nobody reads its output any longer.
+  if (command.name !== 'run') endWithReader();
   try {
-    return await command.run(parseOptions(args, command.options));
+    return await command.run(parseArguments(args, command));
   } catch (error) {
     if (isInputError(error)) return complain(error.message);
     throw error;
   }
+}
+
+async function main([name, ...args]: readonly string[]): Promise<number> {
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') return help(args[0]);
+  const command = COMMANDS.find((candidate) => candidate.name === name);
+  if (command === undefined) return complain(`unknown command '${name}' ('skep help' lists them)`);
+  const asked = args.slice(0, args.includes('--') ? args.indexOf('--') : args.length);
+  if (asked.includes('--help') || asked.includes('-h')) return help(name);
+  return carryOut(command, args);
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -18,6 +18,7 @@ export function machineOptions(given: Given): RunOptions {
     serial: parseSink('serial', 'stdio', given),
     debugConsole: parseSink('debugcon', 'stderr', given),
     firmwareConsole: parseChoice('firmware-console', ['display', 'serial'], given),
+    control: !given.has('no-control'),
     traceMap: given.has('trace-map'),
     screenshotFile: given.get('screenshot'),
     timeLimit: value('time-limit', parseSeconds),

@@ -18,6 +18,7 @@ const OPTIONS: readonly Option[] = [
     summary: "where the firmware's debug console leads",
   },
   { name: 'firmware-console', value: 'display|serial', default: 'display', summary: 'where SeaBIOS speaks' },
+  { name: 'no-control', summary: 'do not listen on a control socket' },
   { name: 'trace-map', summary: 'print each edit of the memory map on standard error' },
   { name: 'screenshot', value: 'FILE.png', summary: 'at the end, write what the display shows' },
   { name: 'time-limit', value: 'SECONDS', summary: 'end with status 3 after this much machine time' },
@@ -31,11 +32,13 @@ const STATUS_OF: Readonly<Record<Stop, number>> = {
   shutdown: STATUS.GUEST_DIED,
   'time-limit': STATUS.TIME_LIMIT,
   interrupted: STATUS.INTERRUPTED,
+  stopped: STATUS.DONE,
 };
 
 export const run: Command = {
   name: 'run',
   summary: 'run a machine until it powers off',
+  operands: [],
   options: OPTIONS,
   run: async (given: Given) => STATUS_OF[await runMachine(machineOptions(given))],
 };

@@ -75,6 +75,14 @@ export interface Picture {
   readonly pixels: Uint8Array;
 }
 
+/** A picture that is decoded line by line, so that whoever wants it can take his time. */
+export interface Scan {
+  readonly width: number;
+  readonly height: number;
+  /** Decodes one line, as it is now, to red, green, blue and 255 per pixel. */
+  decode(line: number, target: Uint8Array): void;
+}
+
 /**
  * The Bochs display (1234:1111): video memory in a devmem segment that the guest places with BAR 0, and mode registers
  * behind BAR 2. What the guest draws costs no exit; whoever looks at it decodes the segment by the registers.
@@ -121,20 +129,34 @@ export class Framebuffer {
 
   /** What the guest shows; nothing while the mode is off, of an unknown depth, or larger than video memory. */
   snapshot(): Picture | undefined {
+    const scan = this.scan();
+    if (scan === undefined) return undefined;
+    const { width, height } = scan;
+    const pixels = new Uint8Array(4 * width * height);
+    for (let line = 0; line < height; line++) {
+      scan.decode(line, pixels.subarray(4 * width * line, 4 * width * (line + 1)));
+    }
+    return { width, height, pixels };
+  }
+
+  /** The same, by lines. The mode is that of now; the lines are as they are when they are decoded. */
+  scan(): Scan | undefined {
     const format = PIXEL_FORMATS[this.#vbe('depth')];
     const [width, height] = [this.#vbe('width'), this.#vbe('height')];
     if ((this.#vbe('enable') & ENABLED) === 0 || format === undefined || width === 0 || height === 0) return undefined;
     const stride = Math.max(this.#vbe('virtual width'), width) * format.bytes;
     const start = this.#vbe('y offset') * stride + this.#vbe('x offset') * format.bytes;
     if (start + stride * (height - 1) + width * format.bytes > VIDEO_MEMORY) return undefined;
-    const pixels = new Uint8Array(4 * width * height);
     const bigEndian = this.#registers.peek(EXTENDED + 4, 4) === BIG_ENDIAN;
-    for (let row = 0; row < height; row++) {
-      const from = start + row * stride;
-      const line = this.segment.bytes.subarray(from, from + width * format.bytes);
-      decodeLine(line, format, bigEndian, pixels.subarray(4 * width * row, 4 * width * (row + 1)));
-    }
-    return { width, height, pixels };
+    return {
+      width,
+      height,
+      decode: (line, target) => {
+        const from = start + line * stride;
+        const source = this.segment.bytes.subarray(from, from + width * format.bytes);
+        decodeLine(source, format, bigEndian, target);
+      },
+    };
   }
 
   #vbe(name: VbeName): number {

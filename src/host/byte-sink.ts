@@ -49,4 +49,27 @@ export function fileSink(path: string): ByteSink {
   );
 }
 
+/** Hands on what has been collected, as one piece. */
+export function collectingSink(pass: (bytes: Uint8Array) => void): ByteSink {
+  return collecting(pass, () => {});
+}
+
+/** Sends every byte to two sinks. */
+export function bothSinks(one: ByteSink, other: ByteSink): ByteSink {
+  return {
+    write(byte) {
+      one.write(byte);
+      other.write(byte);
+    },
+    flush() {
+      one.flush();
+      other.flush();
+    },
+    [Symbol.dispose]() {
+      one[Symbol.dispose]();
+      other[Symbol.dispose]();
+    },
+  };
+}
+
 export const nullSink: ByteSink = { write() {}, flush() {}, [Symbol.dispose]() {} };

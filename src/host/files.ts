@@ -1,4 +1,15 @@
-import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { ConfigError } from '../machine/config-error.ts';
 
@@ -62,6 +73,33 @@ export function createFile(path: string): OutputFile {
       closeSync(descriptor);
     },
   };
+}
+
+/** What reading this file failed of, in one sentence. */
+export function readFailure(path: string, error: unknown): ConfigError {
+  return new ConfigError(`cannot read '${path}': ${reason(error)}`);
+}
+
+/**
+ * Makes a file of these bytes, or leaves what was there as it was: they are written beside it first. A device or a pipe
+ * is written to as it is.
+ */
+export function replaceFile(path: string, bytes: Uint8Array): void {
+  checkWritable(path);
+  if (existsSync(path) && !statSync(path).isFile()) {
+    using file = createFile(path);
+    file.write(bytes);
+    return;
+  }
+  const beside = `${path}.${process.pid}.part`;
+  try {
+    using file = createFile(beside);
+    file.write(bytes);
+    attempt('write', path, () => renameSync(beside, path));
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error;
+  }
 }
 
 /** Refuses, before a long run and not after it, a path where no file can be written. Nothing is created. */

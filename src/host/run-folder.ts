@@ -1,11 +1,16 @@
-import { lstatSync, mkdirSync, type Stats } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, lstatSync, mkdirSync, type Stats } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { attempt, HostError } from './host-error.ts';
+
+/** Linux keeps shared memory here, and so loses it when it stops. Elsewhere sockets are among the temporary files. */
+const SHARED_MEMORY = '/dev/shm';
 
 /** RUNDIR: where the nodes and sockets of this user's machines are. */
 export function runFolderPath(environment: Readonly<Record<string, string | undefined>> = process.env): string {
   const chosen = environment.SKEP_RUNDIR ?? '';
-  return chosen === '' ? `/dev/shm/skep-${userId()}` : resolve(chosen);
+  if (chosen !== '') return resolve(chosen);
+  return join(existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir(), `skep-${userId()}`);
 }
 
 /**

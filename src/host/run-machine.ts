@@ -9,13 +9,15 @@ import { traceLine } from '../machine/inspect/map-trace.ts';
 import { registerDump } from '../machine/inspect/register-dump.ts';
 import type { MakeArena } from '../machine/arena.ts';
 import { Machine } from '../machine/machine.ts';
-import type { Stop } from '../machine/run-loop.ts';
+import type { Pace, Stop } from '../machine/run-loop.ts';
 import { ArenaStore, type GuestMemory } from '../memory/index.ts';
-import { fileSink, nullSink, streamSink, type ByteSink } from './byte-sink.ts';
+import { bothSinks, collectingSink, fileSink, nullSink, streamSink, type ByteSink } from './byte-sink.ts';
+import { SerialTap } from './control/serial-tap.ts';
 import { eventLoopPace } from './event-loop-pace.ts';
 import { checkWritable, readImage } from './files.ts';
 import { HostError } from './host-error.ts';
 import { MachineNodes } from './machine-nodes.ts';
+import { openRunFolder, runFolderPath } from './run-folder.ts';
 import type { RunOptions, SinkChoice } from './run-options.ts';
 
 /** Files are read up to here; what each may have is for the device to say. */
@@ -54,8 +56,11 @@ function readConfig(options: RunOptions): MachineConfig {
 export async function runMachine(options: RunOptions): Promise<Stop> {
   const config = readConfig(options);
   if (options.screenshotFile !== undefined) checkWritable(options.screenshotFile);
+  if (options.control) await loadControl();
   using lifetimes = new Lifetimes();
-  const serial = lifetimes.own(openSink(options.serial));
+  const tap = new SerialTap();
+  const listened = collectingSink((bytes) => tap.write(bytes));
+  const serial = lifetimes.own(bothSinks(openSink(options.serial), listened));
   const debugConsole = lifetimes.own(openSink(options.debugConsole));
   const machine = lifetimes.own(
     new Machine(config, {
@@ -70,14 +75,28 @@ export async function runMachine(options: RunOptions): Promise<Stop> {
     serial.flush();
     debugConsole.flush();
   };
+  const pace = eventLoopPace(flush);
+  await using _control = options.control ? await openControl(machine, tap, pace) : undefined;
   if (options.traceMap) lifetimes.own(traceMap(machine, flush));
   if (options.bootRomFile === undefined) lifetimes.own(showMap(machine, flush));
   if (options.timeLimit !== undefined) machine.stopAt(options.timeLimit * SECOND);
-  const stop = await runInterruptibly(machine, options.serial.kind === 'stdio', flush);
+  const stop = await runInterruptibly(machine, pace, options.serial.kind === 'stdio');
   flush();
   process.stderr.write(describeEnd(machine, stop));
   if (options.screenshotFile !== undefined) await saveScreenshot(machine, options.screenshotFile);
   return stop;
+}
+
+/** Its part of the program is loaded by those alone who listen, and before the machine's time begins. */
+const loadControl = () => import('./control/index.ts');
+
+/** The control socket, in the run folder. */
+async function openControl(machine: Machine, serial: SerialTap, pace: Pace): Promise<AsyncDisposable> {
+  const { ControlServer, socketPath } = await loadControl();
+  const folder = runFolderPath();
+  openRunFolder(folder);
+  const path = socketPath(folder, machine.name);
+  return ControlServer.open({ machine, path, serial, wake: () => pace.wake() });
 }
 
 /** An arena whose segments other processes can map; the ordinary one, and a line that says why, where there are no nodes. */
@@ -98,8 +117,7 @@ function arenaWithNodes({ name, wired, core }: RunOptions, lifetimes: Lifetimes)
 }
 
 /** Runs while Ctrl-C, and an end of whoever reads our output, stop the machine at the next slice. */
-async function runInterruptibly(machine: Machine, reads: boolean, flush: () => void): Promise<Stop> {
-  const pace = eventLoopPace(flush);
+async function runInterruptibly(machine: Machine, pace: Pace, reads: boolean): Promise<Stop> {
   const interrupt = (): void => {
     machine.stop('interrupted');
     pace.wake();
@@ -175,6 +193,8 @@ function describeEnd(machine: Machine, stop: Stop): string {
       return `skep: time limit reached after ${time}\n`;
     case 'interrupted':
       return `skep: interrupted after ${time}\n`;
+    case 'stopped':
+      return `skep: stopped after ${time}\n`;
     case 'shutdown':
       return `skep: the guest died of a triple fault after ${time}\n\n${registerDump(machine.engine)}\n\n${mapTable(machine.memory)}\n`;
   }

@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly serial: SinkChoice;
   readonly debugConsole: SinkChoice;
   readonly firmwareConsole: 'display' | 'serial';
+  /** Whether to listen on a control socket. */
+  readonly control: boolean;
   readonly traceMap: boolean;
   readonly screenshotFile: string | undefined;
   /** Seconds of machine time. */

@@ -1,18 +1,21 @@
 import { TimerQueue, type Nanoseconds } from '../base/clock.ts';
 import { Lifetimes } from '../base/disposable.ts';
+import { Emitter } from '../base/emitter.ts';
 import type { AccessSize } from '../bus/io-handler.ts';
 import { MmioBus } from '../bus/mmio-bus.ts';
 import { PortBus } from '../bus/port-bus.ts';
 import { WasmEngine, type Engine, type EngineHost } from '../cpu/index.ts';
-import type { Picture } from '../devices/framebuffer.ts';
+import type { Picture, Scan } from '../devices/framebuffer.ts';
 import { gpa, GuestMemory, type Gpa, type Segment } from '../memory/index.ts';
 import { createArena, type MakeArena } from './arena.ts';
 import { checkConfig, type MachineConfig } from './config.ts';
 import { firmwareConfig } from './firmware-files.ts';
+import { describeIsaDevices, describePciDevices, type DeviceFacts } from './device-facts.ts';
 import { GuestAction } from './guest-action.ts';
 import { IsaDevices } from './isa-devices.ts';
 import { ADDRESS_BITS, CHIPSET_END, CHIPSET_START, HIGH_RAM_START, ramLayout, sysmemLayout } from './layout.ts';
 import { PciDevices } from './pci-devices.ts';
+import type { LifeEvent, LifeState } from './life-event.ts';
 import { runLoop, type Pace, type Requests, type Stop } from './run-loop.ts';
 import { SerialInput } from './serial-input.ts';
 import { hostTime, instructionTime, type TimeSource } from './time-source.ts';
@@ -41,13 +44,16 @@ export class Machine implements Disposable {
   readonly action: GuestAction = new GuestAction();
   readonly ports: PortBus = new PortBus();
   readonly mmio: MmioBus = new MmioBus();
+  /** Told of each pause, resume, reset and stop, once it has happened. */
+  readonly life: Emitter<LifeEvent> = new Emitter();
   readonly #lifetimes: Lifetimes = new Lifetimes();
   readonly #time: TimeSource;
   readonly #timers: TimerQueue;
   readonly #isa: IsaDevices;
   readonly #pci: PciDevices;
   readonly #serialInput: SerialInput;
-  readonly #requests: Requests = { stop: undefined, reset: false };
+  readonly #requests: Requests = { stop: undefined, reset: false, paused: false };
+  #resets = 0;
 
   /** Throws ConfigError, or a device's own error, for a configuration that cannot be built. */
   constructor(config: MachineConfig, surroundings: Surroundings) {
@@ -101,10 +107,44 @@ export class Machine implements Disposable {
   async run(pace: Pace): Promise<Stop> {
     const { engine } = this;
     this.#requests.stop = undefined;
-    return runLoop(
+    const stop = await runLoop(
       { engine, timers: this.#timers, time: this.#time, requests: this.#requests, reset: () => this.reset() },
       pace,
     );
+    this.life.emit({ kind: 'state', state: 'stopped', reason: stop });
+    return stop;
+  }
+
+  get state(): LifeState {
+    if (this.#requests.stop !== undefined) return 'stopped';
+    return this.#requests.paused ? 'paused' : 'running';
+  }
+
+  /** How often the machine was reset, by whomever. */
+  get resets(): number {
+    return this.#resets;
+  }
+
+  /** From the next slice on the guest neither runs nor notices the time that passes. */
+  pause(): void {
+    if (this.#requests.paused) return;
+    this.#requests.paused = true;
+    this.#time.pause();
+    this.engine.requestExit();
+    this.life.emit({ kind: 'state', state: 'paused' });
+  }
+
+  /** The pace that the machine runs at has to be woken as well. */
+  resume(): void {
+    if (!this.#requests.paused) return;
+    this.#requests.paused = false;
+    this.#time.resume();
+    this.life.emit({ kind: 'state', state: 'running' });
+  }
+
+  /** A guest that has ACPI on shuts itself down; another does not notice. */
+  pressPowerButton(): void {
+    this.#pci.powerManagement.pressPowerButton();
   }
 
   /** Ends `run` before the next slice. */
@@ -125,11 +165,28 @@ export class Machine implements Disposable {
     this.#isa.reset();
     this.#pci.reset();
     this.engine.reset();
+    this.#resets++;
+    this.life.emit({ kind: 'reset' });
   }
 
   /** Bytes that arrive at the serial port. The guest takes them when it has room. */
   serialInput(bytes: Uint8Array): void {
     this.#serialInput.push(bytes);
+  }
+
+  /** Bytes for the serial port that the guest has not taken yet. */
+  get serialInputWaiting(): number {
+    return this.#serialInput.length;
+  }
+
+  /** What is on the board: the devices whose ports never move, then those on PCI, which say where the guest put them. */
+  devices(): DeviceFacts[] {
+    return [...describeIsaDevices(), ...describePciDevices(this.#pci.bus)];
+  }
+
+  /** What the display shows, line by line, if it shows anything. */
+  scan(): Scan | undefined {
+    return this.#pci.display?.scan();
   }
 
   /** What the display shows, if it shows anything. */

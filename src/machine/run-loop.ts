@@ -12,13 +12,15 @@ export interface Pace {
   wake(): void;
 }
 
-/** Why a machine has stopped. */
-export type Stop = 'power-off' | 'shutdown' | 'time-limit' | 'interrupted';
+/** Why a machine has stopped. `stopped`: somebody outside asked for it. */
+export type Stop = 'power-off' | 'shutdown' | 'time-limit' | 'interrupted' | 'stopped';
 
 /** A request that is carried out between two slices, when no instruction is in flight. */
 export interface Requests {
   stop: Stop | undefined;
   reset: boolean;
+  /** No slice runs while this is set. */
+  paused: boolean;
 }
 
 export interface Running {
@@ -31,9 +33,11 @@ export interface Running {
 
 /** Runs slice after slice until something asks for a stop. */
 export async function runLoop(machine: Running, pace: Pace): Promise<Stop> {
+  const { requests } = machine;
   for (;;) {
+    while (requests.paused && requests.stop === undefined) await pace.sleep(Infinity);
     const idle = slice(machine);
-    if (machine.requests.stop !== undefined) return machine.requests.stop;
+    if (requests.stop !== undefined) return requests.stop;
     if (idle > 0) await pace.sleep(idle);
     else {
       const turn = pace.breathe();
@@ -45,7 +49,7 @@ export async function runLoop(machine: Running, pace: Pace): Promise<Stop> {
 /** Due timers, then the engine up to the next deadline. Gives how long the host may sleep now. */
 function slice({ engine, timers, time, requests, reset }: Running): number {
   timers.fireDue();
-  if (requests.stop !== undefined) return 0;
+  if (requests.stop !== undefined || requests.paused) return 0;
   const before = engine.instructions;
   const since = time.now();
   const exit = engine.run(before + time.instructionsUntil(timers.nextDeadline));

@@ -42,3 +42,14 @@ test('an empty piece does not block what follows', () => {
   input.push(Uint8Array.of(7));
   expect(uart.got).toEqual([7]);
 });
+
+test('what waits is counted', () => {
+  const uart = receiver();
+  const input = new SerialInput(uart);
+  input.push(Uint8Array.of(1, 2, 3));
+  input.push(Uint8Array.of(4, 5));
+  expect(input.length).toBe(5);
+  uart.state.room = 4;
+  input.pump();
+  expect(input.length).toBe(1);
+});

@@ -9,6 +9,11 @@ export class SerialInput {
     this.#uart = uart;
   }
 
+  /** How many bytes wait. */
+  get length(): number {
+    return this.#waiting.reduce((sum, { length }) => sum + length, 0);
+  }
+
   push(bytes: Uint8Array): void {
     this.#waiting.push(bytes);
     this.pump();

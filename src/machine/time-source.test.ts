@@ -72,3 +72,30 @@ describe('time by the host', () => {
     expect(time.idle(Infinity)).toBe(Infinity);
   });
 });
+
+describe('a pause', () => {
+  test('is no time by the host, however often it is asked for', () => {
+    let now = 1000;
+    const time = hostTime(() => now);
+    now = 1100;
+    time.pause();
+    now = 5000;
+    time.pause();
+    expect(time.now()).toBe(100);
+    now = 9000;
+    time.resume();
+    expect(time.now()).toBe(100);
+    now = 9010;
+    time.resume();
+    expect(time.now()).toBe(110);
+  });
+
+  test('changes nothing for time by instructions', () => {
+    let count = 1;
+    const time = instructionTime(() => count);
+    time.pause();
+    count = 2;
+    time.resume();
+    expect(time.now()).toBe(2 * NANOSECONDS_PER_INSTRUCTION);
+  });
+});

@@ -12,6 +12,9 @@ export interface TimeSource {
   ran(instructions: number, since: Nanoseconds): void;
   /** The guest idles: passes the time up to `deadline` at once if it can, else gives how long to wait. */
   idle(deadline: Nanoseconds): Nanoseconds;
+  /** Between the two no time passes. */
+  pause(): void;
+  resume(): void;
 }
 
 /** What an instruction lasts when instructions are the clock: a 200 MIPS processor. */
@@ -36,6 +39,8 @@ export function instructionTime(instructions: () => number): TimeSource {
       idled += Math.max(0, deadline - now());
       return 0;
     },
+    pause() {},
+    resume() {},
   };
 }
 
@@ -44,8 +49,9 @@ const SLICE = 1_000_000;
 
 /** Time is the host's. The speed of the engine is learnt slice by slice, to end slices close to deadlines. */
 export function hostTime(host: () => Nanoseconds): TimeSource {
-  const start = host();
-  const now = (): Nanoseconds => host() - start;
+  let start = host();
+  let pausedAt: Nanoseconds | undefined;
+  const now = (): Nanoseconds => (pausedAt ?? host()) - start;
   let perNanosecond = 0.02;
   return {
     now,
@@ -58,5 +64,12 @@ export function hostTime(host: () => Nanoseconds): TimeSource {
       if (instructions >= 500 && elapsed > 0) perNanosecond += (instructions / elapsed - perNanosecond) / 8;
     },
     idle: (deadline) => Math.max(0, deadline - now()),
+    pause() {
+      pausedAt ??= host();
+    },
+    resume() {
+      if (pausedAt !== undefined) start += host() - pausedAt;
+      pausedAt = undefined;
+    },
   };
 }

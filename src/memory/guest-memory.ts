@@ -273,6 +273,21 @@ export class GuestMemory implements Disposable {
     if (mapping !== undefined) this.#code.mark(mapping.segment, pageOf(gpa - mapping.gpa + mapping.offset));
   }
 
+  /**
+   * Somebody who does not go through guest memory, such as another process that has a segment's bytes mapped, has written
+   * these bytes: tells the dirty log and code trackers. EINVAL for a segment that is not here, and past its end.
+   */
+  written(segment: Segment, range: { offset: number; length: number }): void {
+    this.#checkAlive();
+    const own = checkSegment(segment, this.#edited);
+    const { offset, length } = range;
+    if (!isExactRange(offset, length) || length > own.length - offset) {
+      const sentence = `${length} bytes at offset ${hex(offset)} do not lie in segment ${own.name}`;
+      throw new MemoryError('EINVAL', sentence, { segment: own.name, offset: hex(offset), length: hex(length) });
+    }
+    this.#states.beforeWrite(own, offset, length);
+  }
+
   trackCode(listener: CodeListener): Disposable {
     this.#checkAlive();
     return this.#code.track(listener);

@@ -247,6 +247,21 @@ describe.each(stores)('code tracking in the $store store', ({ make }) => {
     expect(seen).toEqual([0, [false, false, false]]);
   });
 
+  test('code is told of bytes that somebody wrote past guest memory and owned up to', () => {
+    memory.markCode(gpa(0x2000));
+    memory.written(ram, { offset: 0, length: 2 * PAGE_SIZE });
+    expect(written).toEqual([]);
+    memory.written(ram, { offset: 2 * PAGE_SIZE - 1, length: 2 });
+    expect(written).toHaveLength(1);
+    expect(flagged(CODE)).toEqual([false, false, false]);
+    memory.written(ram, { offset: 0, length: 0 });
+    expect([
+      codeOf(() => memory.written(ram, { offset: 3 * PAGE_SIZE, length: PAGE_SIZE + 1 })),
+      codeOf(() => memory.written(ram, { offset: -1, length: 1 })),
+      codeOf(() => memory.written(ram, { offset: 5 * PAGE_SIZE, length: 0 })),
+    ]).toEqual(['EINVAL', 'EINVAL', 'EINVAL']);
+  });
+
   test('code marked again after a write is told again', () => {
     for (let turn = 0; turn < 3; turn++) {
       memory.markCode(gpa(0x2000));

@@ -20,7 +20,7 @@ describe('the map as a table', () => {
     using shown = memory();
     expect(mapTable(shown)).toBe(
       [
-        'Address     Length      Segment         Kind    Offset      Prot',
+        'Address     Length      Segment         Kind    Offset      Prot  Flags',
         '0           1024KB      ram             sysmem  0           RWX',
         '100000      1024KB      ram             sysmem  100000      R-X',
         'FFFF0000    65536B      bootrom         devmem  0           R-X',
