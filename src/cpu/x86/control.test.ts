@@ -47,7 +47,7 @@ describe('MOV to CR4', () => {
       if (outcome() === 'ok') allowed.push(bit);
       else expect(outcome()).toBe('13(0)');
     }
-    expect(allowed).toEqual([2, 4, 5, 7, 8]);
+    expect(allowed).toEqual([2, 4, 5, 7, 8, 9, 10]);
   });
 });
 
@@ -221,16 +221,21 @@ describe('CPUID', () => {
 
   it('names Intel and itself', () => {
     const [maximum, b, c, d] = ask(0);
-    expect([maximum, text([b ?? 0, d ?? 0, c ?? 0])]).toEqual([1, 'GenuineIntel']);
+    expect([maximum, text([b ?? 0, d ?? 0, c ?? 0])]).toEqual([7, 'GenuineIntel']);
     const brand = [0x8000_0002, 0x8000_0003, 0x8000_0004].map((leaf) => text(ask(leaf))).join('');
     expect(brand.replace(/\0+$/, '')).toBe('skep virtual processor');
   });
 
-  it('offers what there is: no coprocessor, no APIC, but PAE, NX, PGE, SYSENTER', () => {
-    const [signature, , , features = 0] = ask(1);
+  it('offers what there is: no APIC, but x87, MMX, SSE to SSE4.2, AES, SHA, PAE, NX, PGE, SYSENTER', () => {
+    const [signature, , more = 0, features = 0] = ask(1);
     expect(signature).toBe(0x633);
-    const bits = Array.from({ length: 32 }, (_, bit) => bit).filter((bit) => ((features >>> bit) & 1) === 1);
-    expect(bits).toEqual([3, 4, 5, 6, 8, 11, 12, 13, 15, 16, 17]);
+    const bitsOf = (word: number): number[] =>
+      Array.from({ length: 32 }, (_, bit) => bit).filter((bit) => ((word >>> bit) & 1) === 1);
+    expect(bitsOf(features)).toEqual([0, 3, 4, 5, 6, 8, 11, 12, 13, 15, 16, 17, 19, 23, 24, 25, 26]);
+    expect(bitsOf(more)).toEqual([0, 1, 9, 19, 20, 23, 25]);
+    machine.enter(0);
+    execute('mov eax, 7\n xor ecx, ecx\n cpuid');
+    expect(bitsOf(machine.get('rbx'))).toEqual([29]);
     expect(ask(0x8000_0001)[3]).toBe(1 << 20);
     expect((ask(0x8000_0008)[0] ?? 0) & 0xff).toBe(40);
   });
