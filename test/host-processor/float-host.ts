@@ -1,5 +1,17 @@
 import koffi from 'koffi';
-import { AFTER, BASE, BEFORE, CODE, DATA, DATA_LENGTH, FLAGS, IMAGE, LENGTH, REGISTERS, type FloatState } from './float-state.ts';
+import {
+  AFTER,
+  BASE,
+  BEFORE,
+  CODE,
+  DATA,
+  DATA_LENGTH,
+  FLAGS,
+  IMAGE,
+  LENGTH,
+  REGISTERS,
+  type FloatState,
+} from './float-state.ts';
 
 const libc = koffi.load('libc.so.6');
 const mmap = libc.func('uint64_t mmap(uint64_t, size_t, int, int, int, int64_t)') as (
@@ -12,7 +24,12 @@ const mmap = libc.func('uint64_t mmap(uint64_t, size_t, int, int, int, int64_t)'
 ) => number | bigint;
 const ENTRY = koffi.proto('int SkepFloatEntry()');
 
-const bytes32 = (value: number): number[] => [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >> 24) & 0xff];
+const bytes32 = (value: number): number[] => [
+  value & 0xff,
+  (value >> 8) & 0xff,
+  (value >> 16) & 0xff,
+  (value >> 24) & 0xff,
+];
 /** An absolute memory operand, with ModRM.reg. */
 const absolute = (reg: number, address: number): number[] => [(reg << 3) | 4, 0x25, ...bytes32(address)];
 

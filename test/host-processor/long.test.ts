@@ -53,7 +53,10 @@ const POSSIBLE = FORMS.filter(
 );
 
 const bitsOf = (letters: string): number =>
-  Array.from(letters).reduce((bits, letter) => bits | ({ c: 1, p: 4, a: 0x10, z: 0x40, s: 0x80, o: 0x800 }[letter] ?? 0), 0);
+  Array.from(letters).reduce(
+    (bits, letter) => bits | ({ c: 1, p: 4, a: 0x10, z: 0x40, s: 0x80, o: 0x800 }[letter] ?? 0),
+    0,
+  );
 
 interface Sequence {
   readonly text: string;

@@ -1,4 +1,5 @@
-import { FORMS, isString, type Form, type OperandForm } from '../../src/cpu/x86/assembler/form.ts';
+import { FORMS, isString, isVector, type Form, type OperandForm } from '../../src/cpu/x86/assembler/form.ts';
+import { EXTENSION_INSTRUCTIONS } from '../../src/cpu/x86/table/extension-instructions.ts';
 import { FLAG_BITS } from '../../src/cpu/conformance/visible-state.ts';
 import type { Random } from './random.ts';
 
@@ -440,10 +441,22 @@ const LEFT_OUT: ReadonlySet<string> = new Set(
 
 const PREFETCHES: ReadonlySet<number> = new Set([0x0f1a, 0x0f1b, 0x0f1c, 0x0f1e]);
 
+/** x87, MMX and SSE have sequences of their own (float.test.ts). */
+const isFloating = (form: Form): boolean =>
+  isVector(form) || (form.opcode >= 0xd8 && form.opcode <= 0xdf) || form.noPrefix || form.opcode > 0xffff;
+
+/** 64-bit code, and what came after 2008 (long.test.ts). */
+const isLater = ({ instruction }: Form): boolean =>
+  instruction.traits.has('only64') || EXTENSION_INSTRUCTIONS.includes(instruction);
+
 /** The rows that sequences are made of. */
 export const SEQUENCE_FORMS: readonly Form[] = FORMS.filter(
   (form) =>
-    !LEFT_OUT.has(form.instruction.handler) && !LEFT_OUT.has(form.instruction.mnemonic) && !PREFETCHES.has(form.opcode),
+    !isFloating(form) &&
+    !isLater(form) &&
+    !LEFT_OUT.has(form.instruction.handler) &&
+    !LEFT_OUT.has(form.instruction.mnemonic) &&
+    !PREFETCHES.has(form.opcode),
 );
 
 /** Branches forward, over other groups. */

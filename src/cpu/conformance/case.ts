@@ -98,13 +98,16 @@ export function undefinedFlags(rows: readonly Instruction[]): number {
 const bitsOf = (letters: string): number =>
   Array.from(letters).reduce((bits, letter) => bits | (FLAG_BITS[letter] ?? 0), 0);
 
-/** Rows that none of these cases runs. */
-/** 64-bit code, what came after 2008, x87 and vectors have tests of their own. */
+/**
+ * 64-bit code, what came after 2008, x87 and vectors have tests of their own: test/host-processor/float.test.ts runs every
+ * row of the latter two, whose registers are not part of a case.
+ */
 function isElsewhere(row: Instruction): boolean {
   const lists = [X87_INSTRUCTIONS, MMX_INSTRUCTIONS, SSE_INSTRUCTIONS, EXTENSION_INSTRUCTIONS];
   return row.traits.has('only64') || lists.some((list) => list.includes(row));
 }
 
+/** Rows that none of these cases runs. */
 export function uncoveredRows(cases: readonly Case[]): Instruction[] {
   const covered = new Set(
     cases.flatMap(([source, , , modes]) => {

@@ -227,10 +227,16 @@ describe('CPUID', () => {
   });
 
   it('offers what there is: no APIC where the machine has none', () => {
-    const [signature, , , features = 0] = ask(1);
+    const [signature, , more = 0, features = 0] = ask(1);
     expect(signature).toBe(0x6fb);
-    const bits = Array.from({ length: 32 }, (_, bit) => bit).filter((bit) => ((features >>> bit) & 1) === 1);
-    expect(bits).toEqual([0, 2, 3, 4, 5, 6, 8, 11, 12, 13, 15, 16, 17, 19, 23, 24, 25, 26]);
+    const bitsOf = (word: number): number[] =>
+      Array.from({ length: 32 }, (_, bit) => bit).filter((bit) => ((word >>> bit) & 1) === 1);
+    expect(bitsOf(features)).toEqual([0, 2, 3, 4, 5, 6, 8, 11, 12, 13, 15, 16, 17, 19, 23, 24, 25, 26]);
+    expect(bitsOf(more)).toEqual([0, 1, 9, 13, 19, 20, 22, 23, 25]);
+    machine.enter(0);
+    execute('mov eax, 7\n xor ecx, ecx\n cpuid');
+    expect(bitsOf(machine.get('rbx'))).toEqual([0, 3, 7, 8, 19, 20, 29]);
+    expect(bitsOf(machine.get('rcx'))).toEqual([2, 22]);
     expect(ask(0x8000_0001)[3]).toBe((1 << 11) | (1 << 20) | (1 << 26) | (1 << 27) | (1 << 29));
     expect((ask(0x8000_0008)[0] ?? 0) & 0xffff).toBe(40 | (48 << 8));
   });

@@ -184,8 +184,9 @@ function form({ operands }, kind) {
 // ---------------------------------------------------------------------------------------------------------------------
 // Operation numbers
 
-const RESERVED = { popcnt: 'populationCount' };
-const functionName = (handler) => RESERVED[handler] ?? handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+/** `popcnt` is the name of an instruction of WebAssembly. */
+const functionName = (handler) =>
+  handler === 'popcnt' ? 'populationCount' : handler.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 
 /** Handlers that set RIP and nothing else that decoding depends on. */
 const NEAR = ['jmp_indirect', 'call', 'call_indirect', 'ret', 'loope', 'loopne', 'jcxz'];
@@ -277,7 +278,7 @@ function parseEncoding({ encoding, operands, traits }) {
     group: digit && Number(digit[1]),
     register: words.includes('+r'),
     modrm: modrm && { first: Number.parseInt(modrm, 16), count: modrm.endsWith('+i') ? 8 : 1 },
-    memoryOnly: operands.some((operand) => /^M/.test(operand)),
+    memoryOnly: operands.some((operand) => operand.startsWith('M')),
     registerOnly: traits.has('register') || operands.some((operand) => /^[UN]/.test(operand)),
   };
 }
@@ -459,10 +460,9 @@ function handlersSource(operations, sources, rows, functions) {
   const wanted = all.map((handler) => ({ name: functionName(handler), op: operations.handler(handler) }));
   const missing = wanted.filter(({ name }) => !found.has(name)).map(({ name }) => name);
   const present = wanted.filter(({ name }) => found.has(name));
+  const shapes = Array.from(vectors, ([handler, row]) => ({ name: handler, op: operations.handler(handler), row }));
   const entry = ({ name, op }) =>
     `  store<u32>(TABLE + ${(op - operations.firstHandler) * 4}, load<u32>(changetype<usize>(${name}_)));`;
-  const vectorEntry = (op) =>
-    `  store<u32>(TABLE + ${(op - operations.firstHandler) * 4}, load<u32>(changetype<usize>(vector${op})));`;
   const text = [
     '// Generated from table/instructions.ts and the handlers found in core/.',
     ...present.map(({ name }) => `import { ${name} as ${name}_ } from '../${found.get(name)}';`),
@@ -470,10 +470,6 @@ function handlersSource(operations, sources, rows, functions) {
     VECTOR_IMPORTS,
     "import { raise, VECTOR_UD } from '../fault';",
     '',
-    ...Array.from(vectors, ([handler, row]) => {
-      const body = vectorCase(row, functions.get(row.vector), `${row.vector}_`);
-      return `function vector${operations.handler(handler)}(u: usize): void ${body}`;
-    }),
     '/**',
     ' * Handlers are called through a table: called by name each from one place, all of them would be inlined there, into',
     ' * one function whose frame takes longer to set up than most of them need.',
@@ -484,12 +480,16 @@ function handlersSource(operations, sources, rows, functions) {
     '  raise(VECTOR_UD);',
     '}',
     '',
+    ...shapes.map(
+      ({ name, row }) =>
+        `function ${name}_(u: usize): void ${vectorCase(row, functions.get(row.vector), `${row.vector}_`)}`,
+    ),
+    '',
     'export function initializeHandlers(): void {',
     `  for (let op = 0; op < ${operations.end - operations.firstHandler}; op++) {`,
     '    store<u32>(TABLE + (op << 2), load<u32>(changetype<usize>(undefined_)));',
     '  }',
-    ...present.map(entry),
-    ...Array.from(vectors.keys(), (handler) => vectorEntry(operations.handler(handler))),
+    ...[...present, ...shapes].map(entry),
     '}',
     '',
     '/** Executes a uop by its handler. */',

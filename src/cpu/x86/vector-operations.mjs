@@ -1,5 +1,5 @@
 // Makes handlers out of functions on vectors. A row of the opcode table whose handler is a function of core/ with one of
-// the signatures below gets a case that checks whether the instruction may run, fetches its operands, calls the function
+// the signatures below gets a handler that checks whether the instruction may run, fetches its operands, calls the function
 // and stores what it returns; which of all this how follows from the row's operands.
 //
 //     (a: v128, b: v128): v128              destination and source, e.g. PADDB
@@ -39,7 +39,7 @@ function kindOf(_, letter, width) {
 }
 
 const isMmx = (operand, row) =>
-  /^[PQN]/.test(operand) || (operand.startsWith('M') && row.operands.some((other) => /^P/.test(other)));
+  /^[PQN]/.test(operand) || (operand.startsWith('M') && row.operands.some((other) => other.startsWith('P')));
 const isVector = (operand) => /^[VWUPQNM]/.test(operand);
 
 function fetch(operand, row) {
@@ -94,7 +94,7 @@ function sourceOf(row, value) {
   return fetch(source, row);
 }
 
-/** The body of a row's case. `name` is the function's name in the generated file. */
+/** The body of a row's handler. `name` is the function's name in the generated file. */
 export function vectorCase(row, { names, result }, name) {
   const [destination] = row.operands;
   const vectors = row.operands.filter(isVector);
@@ -114,12 +114,11 @@ export function vectorCase(row, { names, result }, name) {
     'if (fault) return;',
     ...(result === 'void' ? [] : [put(destination, 'result')]),
     ...(mmx ? ['if (!fault) enterMmx();'] : []),
-    'return;',
   ];
   return `{ ${lines.join(' ')} }`;
 }
 
-/** What the cases call. */
+/** What the bodies call. */
 export const VECTOR_IMPORTS = `import { fault } from '../fault';
 import { readOperandOf } from '../operand';
 import { setReg32 } from '../state';

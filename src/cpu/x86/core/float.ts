@@ -334,6 +334,12 @@ export function giveA(): void {
   outSignificand = aSignificand;
 }
 
+export function giveB(): void {
+  outSign = bSign;
+  outExponent = bExponent;
+  outSignificand = bSignificand;
+}
+
 function giveQuietA(): void {
   outSign = aSign;
   outExponent = EXPONENT_SPECIAL;
@@ -484,12 +490,18 @@ function roundDenormal(negative: u32, at: i32, high: u64, rest: u64): void {
   if (inexact) flags |= INEXACT;
 }
 
-/** FSCALE can go so far that the wrapped exponent is none either; then the result is the masked one. */
+/** FSCALE can go so far that the wrapped exponent is none either; then the result is zero or infinity. */
+function giveNothing(negative: u32): void {
+  flags |= INEXACT;
+  roundedUp = 0;
+  giveZero(negative);
+}
+
 function underflow(negative: u32, at: i32, high: u64, rest: u64): void {
   const massive = wraps && outExponent + EXPONENT_WRAP < minExponent;
   if ((unmasked & UNDERFLOW) != 0) {
     flags |= UNDERFLOW;
-    if (massive) return roundDenormal(negative, at, high, rest);
+    if (massive) return giveNothing(negative);
     if (inexact) flags |= INEXACT;
     if (wraps) outExponent += EXPONENT_WRAP;
     return;

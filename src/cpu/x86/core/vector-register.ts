@@ -4,11 +4,17 @@ import {
   STATE_CR0,
   STATE_CR4,
   STATE_SSE,
+  STATE_TLB_BASE_32,
   STATE_X87,
   STATE_X87_TOP_32,
   STATE_X87_USED_32,
+  TLB_ENTRY_ADDEND_32,
+  TLB_ENTRY_READ,
+  TLB_ENTRY_SIZE,
+  TLB_ENTRY_WRITE,
+  TLB_SIZE,
 } from './generated/layout';
-import { probeWrite, read16, read32, read64, readable, writable, write16, write32, write64 } from './access';
+import { probeWrite, read16, read32, read64, write32, write64 } from './access';
 import { CR0_EM, CR0_TS, CR4_OSFXSR } from './control-bits';
 import { fault, raise, raiseError, VECTOR_GP, VECTOR_NM, VECTOR_UD } from './fault';
 import { operandLinear } from './segment';
@@ -68,11 +74,19 @@ export function maySseAndMmx(): bool {
 
 const ZERO: v128 = i64x2(0, 0);
 
+/** The arena address of 16 bytes whose page has this tag in the TLB, else 0. */
+// @ts-ignore: decorator
+@inline function hit(linear: u64, tag: usize): usize {
+  const entry: usize =
+    <usize>load<u32>(STATE_TLB_BASE_32) + (<u32>(linear >> 12) & (TLB_SIZE - 1)) * TLB_ENTRY_SIZE;
+  if (load<u64>(entry + tag) != ((linear + 15) & ~(<u64>0xfff))) return 0;
+  return <u32>(<u32>linear + load<u32>(entry, TLB_ENTRY_ADDEND_32));
+}
+
 /** 16 bytes at a linear address. May fault. */
 export function read128(linear: u64): v128 {
-  const place = (linear & 0xfff) <= 0xff0 ? readable(linear) : 0;
+  const place = hit(linear, TLB_ENTRY_READ);
   if (place != 0) return v128.load(place);
-  if (fault) return ZERO;
   const low = read64(linear);
   if (fault) return ZERO;
   const high = read64(linear + 8);
@@ -80,9 +94,8 @@ export function read128(linear: u64): v128 {
 }
 
 export function write128(linear: u64, value: v128): void {
-  const place = writable(linear, 16);
+  const place = hit(linear, TLB_ENTRY_WRITE);
   if (place != 0) return v128.store(place, value);
-  if (fault) return;
   probeWrite(linear, 16);
   if (fault) return;
   write64(linear, i64x2.extract_lane(value, 0));

@@ -4,14 +4,13 @@
  *
  *     0x0000_0000  unused: a null pointer is a bug
  *     0x0001_0000  processor state
- *     0x0001_4000  static data of the compiled engine: the decoder's tables for the most part
+ *     0x0001_4000  static data of the compiled engine: decoder tables, table of the handlers
  *     0x0004_0000  TLB
  *     0x000a_0000  list of the TLB entries in use
  *     0x0010_0000  decoded code
  *     ENGINE_END   segments and the flat view
  */
 export const STATE = 0x1_0000;
-/** The compiler is told of it in build.mjs. */
 export const STATIC_DATA = 0x1_4000;
 export const TLB = 0x4_0000;
 export const CODE_CACHE = 0x10_0000;
