@@ -60,6 +60,9 @@ const canonical = (text: string): string =>
     [name, ...operands.slice(0, 2).sort()].join(' '),
   );
 
+/** A 66 says nothing to a 64-bit branch and is not written: without it a target may be a byte too far for the short form. */
+const mayGrow = ({ operands: [first] }: Form, bits: number): boolean => bits === 64 && first?.place === 'J';
+
 describe('what the disassembler writes, the assembler takes', () => {
   const random = randomBytes(SEED);
   test.each(MODES)(`as the same instruction, for every row in %i-bit code (seed ${SEED})`, (bits) => {
@@ -71,7 +74,7 @@ describe('what the disassembler writes, the assembler takes', () => {
         try {
           const again = assemble(text, { bits, origin: 0x100 }).bytes;
           back = disassemble(again, { bits, address: 0x100 }).text;
-          if (again.length > length) back += ` in ${again.length} bytes instead of ${length}`;
+          if (again.length > length && !mayGrow(form, bits)) back += ` in ${again.length} bytes instead of ${length}`;
         } catch (error) {
           back = String(error);
         }
@@ -83,21 +86,29 @@ describe('what the disassembler writes, the assembler takes', () => {
 });
 
 /** Names that binutils gives otherwise. */
-const OBJDUMP_NAMES: Readonly<Record<string, string>> = { int1: 'icebp', xlatb: 'xlat', movabs: 'mov' };
+const OBJDUMP_NAMES: Readonly<Record<string, string>> = {
+  int1: 'icebp',
+  xlatb: 'xlat',
+  movabs: 'mov',
+  prefetch: 'prefetchw',
+  prefetchwt1: 'prefetchw',
+};
 
 const PREFIX_WORDS =
-  /^(?:(?:lock|repn?z|repne?|repe?|[ecsdfg]s|[ao](?:16|32)|data(?:16|32)|addr(?:16|32)|xacquire|xrelease|bnd|notrack) )+/;
+  /^(?:(?:lock|repn?z|repne?|repe?|[ecsdfg]s|[ao](?:16|32|64)|data(?:16|32)|addr(?:16|32)|xacquire|xrelease|bnd|notrack) )+/;
 
-/** Every coprocessor instruction is ESC in the table. */
+/** Names that stand for an instruction and its immediate. */
+const PSEUDO_OPERATION = /^(cmp)(?:eq|lt|le|unord|neq|nlt|nle|ord)([ps][sd])$|^(pclmul)[lh]q[lh](qdq)$/;
+
 const mnemonicOf = (text: string): string => {
   const name = text.replace(PREFIX_WORDS, '').split(/[\s,(]/)[0] ?? '';
-  return name.startsWith('f') ? 'esc' : (OBJDUMP_NAMES[name] ?? name);
+  return OBJDUMP_NAMES[name] ?? name.replace(PSEUDO_OPERATION, '$1$2$3$4');
 };
 
 /** Not an instruction to objdump; a WAIT, which it joins with what follows; names that later processors gave to NOPs. */
 const NOT_COMPARED = /\(bad\)|\?|wait|bnd[lsmc]|\brex\b/;
 /** In 64-bit code 66 before a near branch makes it another one to AMD, and nothing to Intel; 90 with REX.W is a NOP. */
-const NOT_COMPARED_64 = /^(?:[c-gs]s )*(?:j\w+w? |callw |retw|retfq|loop)|xchg +rax,rax/;
+const NOT_COMPARED_64 = /^(?:(?:[c-gs]s|data16) )*(?:j\w+w? |callw |retw|retfq|loop)|xchg +rax,rax/;
 
 /** Whether two names differ at most in a letter for the size. Later processors gave names to some NOPs. */
 const isSameName = (ours: string, theirs: string): boolean =>
@@ -106,7 +117,9 @@ const isSameName = (ours: string, theirs: string): boolean =>
 /** The operands without what the two write differently: sizes, spaces, where a segment stands, index registers that are none. */
 const operandsOf = (text: string): string =>
   (text.replace(PREFIX_WORDS, '').split(/ (.*)/)[1] ?? '')
-    .replace(/ *[<#].*/, '')
+    .replace(/ *[<#].*| *\(.*only\)/, '')
+    .replace(/\bst\((\d)\)/g, 'st$1')
+    .replace(/\bst\b/g, 'st0')
     .replace(/\b(?:[A-Z]+ PTR|byte|[dqto]?word|far) /gi, '')
     .replace(/\b([c-gs]s):\[/g, '[$1:')
     .replace(/(?<!\[)\b([c-gs]s):(0x[0-9a-f]+)/g, '[$1:$2]')
@@ -117,7 +130,7 @@ const operandsOf = (text: string): string =>
 
 /** Operands that one of the two does not write, or that stand for a register that objdump knows better. */
 const WITHOUT_OPERANDS =
-  /^(?:movs|cmps|stos|lods|scas|ins|outs|xlat|f|nop|aa[md]|lar|lsl|xchg|test|icebp|bswap|loop|j|call)|^mov\b.*\b[c-gs]s\b(?!:)/;
+  /^(?:fcomp?\b|fn(?:eni|disi|setpm)|movs[bwd]?$|cmps|stos|lods|scas|ins|outs|xlat|cmpp[sd]|pclmulqdq|nop|aa[md]|lar|lsl|xchg|test|icebp|bswap|loop|j|call)|^mov\b.*\b[c-gs]s\b(?!:)/;
 
 interface Line {
   readonly offset: number;

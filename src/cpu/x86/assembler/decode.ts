@@ -183,8 +183,12 @@ function readVex(reader: Reader, isShort: boolean, prefixes: ReturnType<typeof r
   };
 }
 
-/** Operand sizes that 64-bit mode makes wider by itself. */
-function widened(prefixes: Prefixes, { instruction: { traits } }: Form): Prefixes {
+/** There is no 64-bit input or output: REX.W says nothing to them. */
+const AT_MOST_32: ReadonlySet<string> = new Set(['ins', 'outs']);
+
+/** Operand sizes that 64-bit mode makes wider by itself, or keeps from being so. */
+function widened(prefixes: Prefixes, { instruction: { traits, handler } }: Form): Prefixes {
+  if (AT_MOST_32.has(handler) && prefixes.operandSize === 8) return { ...prefixes, operandSize: 4 };
   const isWide = traits.has('force64') || (traits.has('default64') && prefixes.operandSize === 4);
   return isWide ? { ...prefixes, operandSize: 8 } : prefixes;
 }
