@@ -109,9 +109,15 @@ for (const bios of BIOSES) {
 }
 
 describe('the same SeaBIOS on QEMU', () => {
-  programTest('ends with the map that is expected here', 'qemu-system-x86_64', 'qemu-system-x86', async () => {
-    expect(await qemuMap('bios-256k.bin')).toEqual(EXPECTED['bios-256k.bin']);
-  });
+  programTest(
+    'ends with the map that is expected here',
+    'qemu-system-x86_64',
+    'qemu-system-x86',
+    async () => {
+      expect(await qemuMap('bios-256k.bin')).toEqual(EXPECTED['bios-256k.bin']);
+    },
+    ['bios-256k.bin', OPTION_ROM],
+  );
 });
 
 /** What QEMU says of its memory once SeaBIOS has finished, in this test's words. */

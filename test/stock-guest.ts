@@ -28,14 +28,28 @@ const NOTHING_MAY_BE_SKIPPED = process.env.SKEP_TEST_EVERYTHING === '1';
 
 /** A test that needs stock guests. Where they are not, its name says so and says how to get them. */
 export function stockTest(name: string, needs: readonly StockFile[], body: () => void | Promise<void>): void {
-  const missing = needs.filter((file) => !existsSync(FILES[file]));
-  if (missing.length === 0 || NOTHING_MAY_BE_SKIPPED) test(name, body);
-  else test.skip(`${name} [skipped: no ${missing.join(', ')}; 'npm run guests' downloads it]`, body);
+  testUnless(missingFiles(needs), name, body);
 }
 
-/** A test that needs a program of the host. */
-export function programTest(name: string, program: string, debianPackage: string, body: () => Promise<void>): void {
+/** A test that needs a program of the host, and perhaps stock guests for it. */
+export function programTest(
+  name: string,
+  program: string,
+  debianPackage: string,
+  body: () => Promise<void>,
+  needs: readonly StockFile[] = [],
+): void {
   const isThere = (process.env.PATH ?? '').split(':').some((folder) => existsSync(`${folder}/${program}`));
-  if (isThere || NOTHING_MAY_BE_SKIPPED) test(name, body);
-  else test.skip(`${name} [skipped: no ${program}; 'apt-get install ${debianPackage}' brings it]`, body);
+  const missing = isThere ? [] : [`no ${program}; 'apt-get install ${debianPackage}' brings it`];
+  testUnless([...missing, ...missingFiles(needs)], name, body);
+}
+
+function missingFiles(needs: readonly StockFile[]): string[] {
+  const missing = needs.filter((file) => !existsSync(FILES[file]));
+  return missing.length === 0 ? [] : [`no ${missing.join(', ')}; 'npm run guests' downloads it`];
+}
+
+function testUnless(missing: readonly string[], name: string, body: () => void | Promise<void>): void {
+  if (missing.length === 0 || NOTHING_MAY_BE_SKIPPED) test(name, body);
+  else test.skip(`${name} [skipped: ${missing.join(', ')}]`, body);
 }

@@ -163,7 +163,7 @@ export function ask(
 }
 
 /** Waits until something is so. */
-export async function until(isSo: () => boolean | Promise<boolean>, patience = 10_000): Promise<void> {
+export async function until(isSo: () => boolean | Promise<boolean>, patience = 60_000): Promise<void> {
   for (const end = Date.now() + patience; !(await isSo());) {
     if (Date.now() > end) throw new Error('it has not come true');
     await new Promise((resume) => setTimeout(resume, 5));

@@ -167,11 +167,9 @@ describe('a control socket', () => {
     await controlled.client.facts();
     await controlled.client.stop();
     await controlled.running;
-    const start = performance.now();
     await controlled.control[Symbol.asyncDispose]();
     expect((await events).body.toString()).toMatch(/"state":"stopped","reason":"stopped"\}\n\n$/);
     expect((await serial).status).toBe(200);
-    expect(performance.now() - start).toBeLessThan(2000);
   });
 });
 
@@ -179,12 +177,13 @@ describe('a paused machine', () => {
   test('executes nothing and its time stands still; resumed it goes on where it was', async () => {
     await using controlled = await ControlledMachine.start(COUNTING);
     await until(async () => (await controlled.client.facts()).instructions > 0);
+    const start = performance.now();
     const paused = await controlled.client.pause();
     await new Promise((resume) => setTimeout(resume, 100));
     const later = await controlled.client.facts();
     expect([later.state, later.instructions, later.time]).toEqual(['paused', paused.instructions, paused.time]);
     const resumed = await controlled.client.resume();
-    expect(resumed.time - paused.time).toBeLessThan(50e6);
+    expect((resumed.time - paused.time) / 1e6).toBeLessThan(performance.now() - start - 90);
     await until(async () => (await controlled.client.facts()).instructions > paused.instructions);
   });
 

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TurnShare } from '../../src/host/control/index.ts';
-import { ControlledMachine, PICTURE, until } from './controlled-machine.ts';
+import { TurnShare } from '../src/host/control/index.ts';
+import { ControlledMachine, PICTURE, until } from '../test/control/controlled-machine.ts';
 
 /**
  * What the guest waits for each of its turns, measured while requests of every kind hammer its socket from another thread.
