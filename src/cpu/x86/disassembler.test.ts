@@ -85,13 +85,15 @@ describe('what the disassembler writes, the assembler takes', () => {
   });
 });
 
-/** Names that binutils gives otherwise. */
+/** Names that binutils gives otherwise, some of them only with a prefix. */
 const OBJDUMP_NAMES: Readonly<Record<string, string>> = {
   int1: 'icebp',
   xlatb: 'xlat',
   movabs: 'mov',
   prefetch: 'prefetchw',
   prefetchwt1: 'prefetchw',
+  wbnoinvd: 'wbinvd',
+  cmpxchg16b: 'cmpxchg8b',
 };
 
 const PREFIX_WORDS =
