@@ -18,6 +18,7 @@ const NEEDS = {
   cc: () => program('cc'),
   dd: () => program('dd'),
   prlimit: () => program('prlimit'),
+  '/dev/full': () => (existsSync('/dev/full') ? undefined : 'no /dev/full'),
   'stock SeaBIOS': () => stockFiles('bios-256k.bin', 'vgabios-bochs-display.bin'),
 } as const satisfies Record<string, () => string | undefined>;
 

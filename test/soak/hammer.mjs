@@ -9,6 +9,7 @@ import { LENGTH, START, wrongAtRest } from './pattern.mjs';
 const [folder, seedText, ...identities] = process.argv.slice(2);
 const seen = { answers: {}, wrong: [], moves: 0 };
 const HANDS = 12;
+const end = new AbortController();
 
 /** Numbers below a limit; mulberry32, by Tommy Ettinger. */
 let state = Number(seedText);
@@ -90,10 +91,9 @@ function followMoves(name) {
   return new Promise((resolve) => {
     let text = '';
     let place;
-    const end = () => resolve();
     const outgoing = request({ socketPath: join(folder, `${name}.sock`), path: '/events?kinds=map&replay=false' });
-    outgoing.on('error', end).on('response', (response) => {
-      response.on('error', end).on('close', end);
+    outgoing.on('error', resolve).on('response', (response) => {
+      response.on('error', resolve).on('close', resolve);
       response.on('data', (piece) => {
         text += piece.toString();
         const events = text.split('\n\n');
@@ -109,7 +109,7 @@ function followMoves(name) {
           place = of(added) ?? place;
           seen.moves++;
         }
-        if (stopping || random(50) === 0) outgoing.destroy();
+        if (end.signal.aborted || random(50) === 0) outgoing.destroy();
       });
     });
     outgoing.end();
@@ -131,14 +131,13 @@ const DEEDS = [
   [1, (name) => ask(name, '/serial/input', { method: 'POST', body: 'x' })],
 ].flatMap(([weight, deed]) => Array.from({ length: weight }, () => deed));
 
-let stopping = false;
 async function work(hand) {
-  while (!stopping) {
+  while (!end.signal.aborted) {
     const number = random(identities.length);
     await DEEDS[random(DEEDS.length)](`vm${number}`, Number(identities[number]), hand);
   }
 }
 
-process.stdin.on('end', () => (stopping = true)).resume();
+process.stdin.on('end', () => end.abort()).resume();
 await Promise.all(Array.from({ length: HANDS }, (_, hand) => work(hand)));
 process.stdout.write(`${JSON.stringify(seen)}\n`);
