@@ -14,7 +14,7 @@ import { ArenaStore, type GuestMemory } from '../memory/index.ts';
 import { bothSinks, collectingSink, fileSink, nullSink, streamSink, type ByteSink } from './byte-sink.ts';
 import { SerialTap } from './control/serial-tap.ts';
 import { eventLoopPace } from './event-loop-pace.ts';
-import { checkWritable, readImage } from './files.ts';
+import { checkWritable, readImage, writeFailure } from './files.ts';
 import { HostError } from './host-error.ts';
 import { MachineNodes } from './machine-nodes.ts';
 import { openRunFolder, runFolderPath } from './run-folder.ts';
@@ -118,6 +118,7 @@ function arenaWithNodes({ name, wired, core }: RunOptions, lifetimes: Lifetimes)
 
 /** Runs while Ctrl-C, and an end of whoever reads our output, stop the machine at the next slice. */
 async function runInterruptibly(machine: Machine, pace: Pace, reads: boolean): Promise<Stop> {
+  let lost: ConfigError | undefined;
   const interrupt = (): void => {
     machine.stop('interrupted');
     pace.wake();
@@ -127,10 +128,16 @@ async function runInterruptibly(machine: Machine, pace: Pace, reads: boolean): P
     pace.wake();
   };
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-  process.stdout.on('error', interrupt);
+  const lose = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== 'EPIPE') lost ??= writeFailure('standard output', error);
+    interrupt();
+  };
+  process.stdout.on('error', lose);
   if (reads) process.stdin.on('data', receive);
   try {
-    return await machine.run(pace);
+    const stop = await machine.run(pace);
+    if (lost !== undefined) throw lost;
+    return stop;
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     process.stdin.off('data', receive).pause();
