@@ -17,6 +17,21 @@ test('lifetimes end in reverse order', () => {
   expect(order).toEqual([3, 2, 1]);
 });
 
+test('lifetimes end even when the end of one of them throws', () => {
+  const order: number[] = [];
+  const lifetimes = new Lifetimes();
+  for (const index of [1, 2, 3]) {
+    lifetimes.own(
+      disposable(() => {
+        order.push(index);
+        if (index === 2) throw new Error('no space left');
+      }),
+    );
+  }
+  expect(() => lifetimes[Symbol.dispose]()).toThrow('no space left');
+  expect(order).toEqual([3, 2, 1]);
+});
+
 test('owning gives back what is owned', () => {
   const owned = disposable(() => {});
   expect(new Lifetimes().own(owned)).toBe(owned);

@@ -10,7 +10,9 @@ export function disposable(dispose: () => void): Disposable {
   };
 }
 
-/** Owns several lifetimes and ends them in reverse order. (Node 20 has no `DisposableStack`.) */
+/**
+ * Owns several lifetimes and ends them in reverse order, all of them even when one throws. (Node 20 has no `DisposableStack`.)
+ */
 export class Lifetimes implements Disposable {
   readonly #owned: Disposable[] = [];
 
@@ -20,6 +22,13 @@ export class Lifetimes implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    while (this.#owned.length > 0) this.#owned.pop()?.[Symbol.dispose]();
+    while (this.#owned.length > 0) {
+      try {
+        this.#owned.pop()?.[Symbol.dispose]();
+      } catch (error) {
+        this[Symbol.dispose]();
+        throw error;
+      }
+    }
   }
 }

@@ -27,8 +27,11 @@ function collecting(pass: (bytes: Uint8Array) => void, end: () => void): ByteSin
     },
     flush,
     [Symbol.dispose]() {
-      flush();
-      end();
+      try {
+        flush();
+      } finally {
+        end();
+      }
     },
   };
 }

@@ -62,9 +62,14 @@ export class DeviceNodes implements Disposable {
     for (const shown of this.#shown) shown[Symbol.dispose]();
   }
 
+  /** A socket that was being made when its machine was killed has a name of its own still (control/socket-file.ts). */
+  #isOurs(name: string): boolean {
+    return name === this.machine || name.startsWith(`${this.machine}.`) || name.startsWith(`.${this.machine}.sock.`);
+  }
+
   #clearStale(): void {
     for (const name of readdirSync(this.folder)) {
-      if (name !== this.machine && !name.startsWith(`${this.machine}.`)) continue;
+      if (!this.#isOurs(name)) continue;
       const path = join(this.folder, name);
       if (targetOf(path) !== undefined || isSocket(path)) unlinkSync(path);
     }

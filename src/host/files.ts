@@ -22,6 +22,9 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
   EROFS: 'the file system is read-only',
   ENOSPC: 'no space left on the device',
+  EFBIG: 'the file is larger than it may be',
+  EDQUOT: 'the disk quota is used up',
+  EIO: 'the device has failed',
   ELOOP: 'too many symbolic links',
   ENXIO: 'nothing has it open for reading',
 };
@@ -61,11 +64,12 @@ export interface OutputFile extends Disposable {
   write(bytes: Uint8Array): void;
 }
 
-export function createFile(path: string): OutputFile {
-  const descriptor = attempt('write', path, () => openSync(path, 'w'));
+/** Failures name the file that was asked for, which may be another than the one that is written at first. */
+export function createFile(path: string, asked: string = path): OutputFile {
+  const descriptor = attempt('write', asked, () => openSync(path, 'w'));
   return {
     write(bytes) {
-      attempt('write', path, () => {
+      attempt('write', asked, () => {
         for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
       });
     },
@@ -78,6 +82,11 @@ export function createFile(path: string): OutputFile {
 /** What reading this file failed of, in one sentence. */
 export function readFailure(path: string, error: unknown): ConfigError {
   return new ConfigError(`cannot read '${path}': ${reason(error)}`);
+}
+
+/** The same of writing. */
+export function writeFailure(what: string, error: unknown): ConfigError {
+  return new ConfigError(`cannot write ${what}: ${reason(error)}`);
 }
 
 /**
@@ -93,7 +102,7 @@ export function replaceFile(path: string, bytes: Uint8Array): void {
   }
   const beside = `${path}.${process.pid}.part`;
   try {
-    using file = createFile(beside);
+    using file = createFile(beside, path);
     file.write(bytes);
     attempt('write', path, () => renameSync(beside, path));
   } catch (error) {

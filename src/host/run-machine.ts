@@ -15,7 +15,7 @@ import { ArenaStore, type GuestMemory } from '../memory/index.ts';
 import { bothSinks, collectingSink, fileSink, nullSink, streamSink, type ByteSink } from './byte-sink.ts';
 import { SerialTap } from './control/serial-tap.ts';
 import { eventLoopPace } from './event-loop-pace.ts';
-import { checkWritable, readImage } from './files.ts';
+import { checkWritable, readImage, writeFailure } from './files.ts';
 import { HostError } from './host-error.ts';
 import { MachineNodes } from './machine-nodes.ts';
 import { Outlet } from './outlet.ts';
@@ -171,6 +171,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Runs while Ctrl-C, Ctrl-] and an end of whoever reads our output stop the machine at the next slice. */
 async function runInterruptibly(machine: Machine, { pace, turns, reads }: Manner): Promise<Stop> {
+  let lost: ConfigError | undefined;
   const interrupt = (): void => {
     machine.stop('interrupted');
     pace.wake();
@@ -179,12 +180,18 @@ async function runInterruptibly(machine: Machine, { pace, turns, reads }: Manner
     machine.serialInput(bytes);
     pace.wake();
   };
+  const lose = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== 'EPIPE') lost ??= writeFailure('standard output', error);
+    interrupt();
+  };
   using terminal = reads ? openTerminal(machine, receive, interrupt) : undefined;
   turns.push(() => terminal?.turn());
   for (const signal of SIGNALS) process.once(signal, interrupt);
-  process.stdout.on('error', interrupt);
+  process.stdout.on('error', lose);
   try {
-    return await machine.run(pace);
+    const stop = await machine.run(pace);
+    if (lost !== undefined) throw lost;
+    return stop;
   } finally {
     for (const signal of SIGNALS) process.off(signal, interrupt);
   }

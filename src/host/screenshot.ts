@@ -1,5 +1,5 @@
 import { encode } from 'fast-png';
-import { createFile } from './files.ts';
+import { replaceFile } from './files.ts';
 
 /** What a display shows: RGBA, 8 bits each, rows from the top without gaps. */
 export interface Picture {
@@ -8,7 +8,7 @@ export interface Picture {
   readonly pixels: Uint8Array;
 }
 
+/** Leaves what was there as it was when the disk is full. */
 export function writePng(path: string, { width, height, pixels }: Picture): void {
-  using file = createFile(path);
-  file.write(encode({ width, height, data: pixels, channels: 4, depth: 8 }));
+  replaceFile(path, encode({ width, height, data: pixels, channels: 4, depth: 8 }));
 }

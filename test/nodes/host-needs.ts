@@ -17,7 +17,9 @@ const NEEDS = {
   python3: () => program('python3'),
   cc: () => program('cc'),
   dd: () => program('dd'),
+  bash: () => program('bash'),
   prlimit: () => program('prlimit'),
+  '/dev/full': () => (existsSync('/dev/full') ? undefined : 'no /dev/full'),
   'stock SeaBIOS': () => stockFiles('bios-256k.bin', 'vgabios-bochs-display.bin'),
 } as const satisfies Record<string, () => string | undefined>;
 
