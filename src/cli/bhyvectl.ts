@@ -20,7 +20,7 @@ export function memmapRow({ gpa, length, segment, kind, offset, prot, ...flags }
 }
 
 /** `%-4d%-12s%s`. */
-export function memsegRow({ id, length, name, kind }: SegmentFacts): string {
+export function memsegRow({ id, length, name, kind }: Pick<SegmentFacts, 'id' | 'length' | 'name' | 'kind'>): string {
   return `${String(id).padEnd(4)}${humanLength(length).padEnd(12)}${nameOf(name, kind)}\n`;
 }
 

@@ -31,6 +31,8 @@ export const segmentFacts = z
     kind: z.enum(['sysmem', 'devmem']),
     length: whole.describe('bytes'),
     mappings: whole.describe('how often the guest sees a piece of it'),
+    wired: z.boolean().describe('all of it is locked in host memory (`--wire`)'),
+    core: z.boolean().describe('core dumps of the process have it (`--core`)'),
   })
   .meta({ id: 'Segment' });
 

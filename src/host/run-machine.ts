@@ -18,7 +18,9 @@ import { eventLoopPace } from './event-loop-pace.ts';
 import { checkWritable, readImage, writeFailure } from './files.ts';
 import { HostError } from './host-error.ts';
 import { MachineNodes } from './machine-nodes.ts';
+import { MemfdArenaStore } from './memfd-arena-store.ts';
 import { Outlet } from './outlet.ts';
+import type { PagePolicy } from './page-policy.ts';
 import { patientPace } from './patient-pace.ts';
 import { openRunFolder, runFolderPath } from './run-folder.ts';
 import { Terminal } from './terminal.ts';
@@ -103,9 +105,14 @@ export async function runMachine(options: RunOptions): Promise<Ending> {
   const outlets = { stdout: outlet(process.stdout), stderr: outlet(process.stderr) };
   const serial = lifetimes.own(bothSinks(openSink(options.serial, outlets), listened));
   const debugConsole = lifetimes.own(openSink(options.debugConsole, outlets));
+  let pages: PagePolicy | undefined;
   const machine: Machine = lifetimes.own(
     new Machine(config, {
-      makeArena: arenaWithNodes(options, lifetimes),
+      makeArena: (request) => {
+        const store = arenaWithNodes(options, lifetimes, request);
+        if (store instanceof MemfdArenaStore) pages = store.pages;
+        return store;
+      },
       hostTime: () => Math.floor(performance.now() * 1e6),
       wallClock: () => Date.now() / 1000,
       serial: (byte) => serial.write(byte),
@@ -119,7 +126,7 @@ export async function runMachine(options: RunOptions): Promise<Ending> {
   const turns = [flush];
   const turn = eventLoopPace(() => turns.forEach((part) => part()));
   const pace = patientPace(turn, Object.values(outlets));
-  await using _control = options.control ? await openControl(machine, tap, pace) : undefined;
+  await using _control = options.control ? await openControl(machine, tap, pace, pages) : undefined;
   if (options.traceMap) lifetimes.own(traceMap(machine, flush));
   if (options.bootRomFile === undefined && options.kernelFile === undefined) lifetimes.own(showMap(machine, flush));
   if (options.timeLimit !== undefined) machine.stopAt(options.timeLimit * SECOND);
@@ -134,29 +141,42 @@ export async function runMachine(options: RunOptions): Promise<Ending> {
 const loadControl = () => import('./control/index.ts');
 
 /** The control socket, in the run folder. */
-async function openControl(machine: Machine, serial: SerialTap, pace: Pace): Promise<AsyncDisposable> {
+async function openControl(
+  machine: Machine,
+  serial: SerialTap,
+  pace: Pace,
+  pages?: PagePolicy,
+): Promise<AsyncDisposable> {
   const { ControlServer, socketPath } = await loadControl();
   const folder = runFolderPath();
   openRunFolder(folder);
   const path = socketPath(folder, machine.name);
-  return ControlServer.open({ machine, path, serial, wake: () => pace.wake() });
+  return ControlServer.open({
+    machine,
+    path,
+    serial,
+    wake: () => pace.wake(),
+    ...(pages === undefined ? {} : { pages }),
+  });
 }
 
 /** An arena whose segments other processes can map; the ordinary one, and a line that says why, where there are no nodes. */
-function arenaWithNodes({ name, wired, core }: RunOptions, lifetimes: Lifetimes): MakeArena {
-  return (request) => {
-    try {
-      const nodes = lifetimes.own(new MachineNodes({ name }));
-      const store = lifetimes.own(nodes.arenaStore(request));
-      store.pages.setCore(core);
-      if (wired) store.pages.wire();
-      return store;
-    } catch (error) {
-      if (wired || !(error instanceof HostError && error.code === 'ENOTSUP')) throw error;
-      process.stderr.write(`skep: ${error.message}\n`);
-      return new ArenaStore(request);
-    }
-  };
+function arenaWithNodes(
+  { name, wired, core }: RunOptions,
+  lifetimes: Lifetimes,
+  request: Parameters<MakeArena>[0],
+): ArenaStore {
+  try {
+    const nodes = lifetimes.own(new MachineNodes({ name }));
+    const store = lifetimes.own(nodes.arenaStore(request));
+    store.pages.setCore(core);
+    if (wired) store.pages.wire();
+    return store;
+  } catch (error) {
+    if (wired || !(error instanceof HostError && error.code === 'ENOTSUP')) throw error;
+    process.stderr.write(`skep: ${error.message}\n`);
+    return new ArenaStore(request);
+  }
 }
 
 interface Manner {

@@ -200,6 +200,17 @@ describe('a machine that is killed', () => {
   });
 });
 
+describe('the pages of a machine', () => {
+  for (const core of [false, true]) {
+    nodesTest(`are told ${core ? 'with' : 'without'} --core, of each segment`, async () => {
+      using vm = await run('vm', [...QUIET, ...(core ? ['--core'] : [])]).up();
+      using client = vm.client();
+      const told = (await client.segments()).map((segment) => [segment.name, segment.wired, segment.core]);
+      expect(told).toEqual(['ram', 'bootrom', 'framebuffer'].map((name) => [name, false, core]));
+    });
+  }
+});
+
 describe('a run folder that is removed underneath', () => {
   nodesTest('and made again by another machine of the name is left to that one', async () => {
     using first = await run('vm', QUIET).up();

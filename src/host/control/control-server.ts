@@ -7,6 +7,7 @@ import { answerProblem } from './answer.ts';
 import { EventFeed } from './event-feed.ts';
 import type { Exchange } from './exchange.ts';
 import type { Controlled } from './handler.ts';
+import type { PageFacts } from './memory-facts.ts';
 import { ProblemError } from './problem-error.ts';
 import { dispatch } from './router.ts';
 import type { SerialTap } from './serial-tap.ts';
@@ -16,12 +17,16 @@ import { TurnShare } from './turn-share.ts';
 /** Milliseconds that answers which are under way have when the machine ends. */
 const LAST_WORDS = 500;
 
+const ORDINARY_PAGES: PageFacts = { wired: false, core: true };
+
 export interface ControlOptions {
   readonly machine: Machine;
   readonly path: string;
   readonly serial: SerialTap;
   /** Ends the sleep of a machine that idles. */
   readonly wake: () => void;
+  /** How the host keeps guest memory; when absent, as it keeps all memory. */
+  readonly pages?: PageFacts;
   /** Several sockets of one thread share one. */
   readonly share?: TurnShare;
 }
@@ -35,10 +40,17 @@ export class ControlServer implements AsyncDisposable {
   readonly #lifetimes: Lifetimes = new Lifetimes();
   #over = false;
 
-  private constructor({ machine, path, serial, wake, share = new TurnShare() }: ControlOptions) {
+  private constructor({
+    machine,
+    path,
+    serial,
+    wake,
+    pages = ORDINARY_PAGES,
+    share = new TurnShare(),
+  }: ControlOptions) {
     this.path = path;
     this.#share = share;
-    this.#controlled = { machine, serial, wake, events: this.#lifetimes.own(new EventFeed(machine)) };
+    this.#controlled = { machine, serial, wake, pages, events: this.#lifetimes.own(new EventFeed(machine)) };
     this.#server = createServer(
       {
         maxHeaderSize: LIMITS.headers,

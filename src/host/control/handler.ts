@@ -2,6 +2,7 @@ import type { Json, Parameters, Route, RouteName, Routes } from '../../control/i
 import type { Machine } from '../../machine/machine.ts';
 import type { EventFeed } from './event-feed.ts';
 import type { Exchange } from './exchange.ts';
+import type { PageFacts } from './memory-facts.ts';
 import type { SerialTap } from './serial-tap.ts';
 
 /** What handlers work on. */
@@ -9,6 +10,7 @@ export interface Controlled {
   readonly machine: Machine;
   readonly events: EventFeed;
   readonly serial: SerialTap;
+  readonly pages: PageFacts;
   /** Something was asked for that a sleeping machine has to notice. */
   readonly wake: () => void;
 }

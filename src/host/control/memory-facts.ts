@@ -12,11 +12,17 @@ export function mappingFacts({ gpa, end, length, segment, offset, prot, wired, i
   return { gpa, end, length, segment: segment.name, kind: segment.kind, offset, prot, wired, iommu };
 }
 
-export function segmentFacts(memory: GuestMemory, segment: Segment): SegmentFacts {
+/** What the host's kernel does with the pages of all segments. */
+export interface PageFacts {
+  readonly wired: boolean;
+  readonly core: boolean;
+}
+
+export function segmentFacts(memory: GuestMemory, segment: Segment, { wired, core }: PageFacts): SegmentFacts {
   const { id, name, kind, length } = segment;
   let mappings = 0;
   for (const _ of memory.mappingsOf(segment)) mappings++;
-  return { id, name, kind, length, mappings };
+  return { id, name, kind, length, mappings, wired, core };
 }
 
 export function gapFacts({ start, end, length }: Range): GapFacts {

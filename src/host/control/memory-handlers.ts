@@ -76,7 +76,8 @@ type MemoryRoute =
 /** What is asked of guest memory. */
 export const MEMORY_HANDLERS: Pick<Handlers, MemoryRoute> = {
   map: ({ machine: { memory } }) => mapRows(memory, mappingFacts),
-  segments: ({ machine: { memory } }) => mapRows(memory.segments(), (segment) => segmentFacts(memory, segment)),
+  segments: ({ machine: { memory }, pages }) =>
+    mapRows(memory.segments(), (segment) => segmentFacts(memory, segment, pages)),
   gaps: ({ machine: { memory } }) => mapRows(memory.gaps(), gapFacts),
   at: ({ machine: { memory } }, { gpa }) => placeFacts(memory, gpaOf(gpa)),
 
