@@ -60,7 +60,9 @@ export class Machine implements Disposable {
     checkConfig(config);
     this.name = config.name;
     const store = this.#lifetimes.own(createArena(config, surroundings.makeArena));
-    this.memory = this.#lifetimes.own(new GuestMemory({ store, addressBits: ADDRESS_BITS }));
+    this.memory = this.#lifetimes.own(
+      new GuestMemory({ store, addressBits: ADDRESS_BITS, wired: config.wired === true }),
+    );
     const ram = this.memory.createSegment({
       name: 'ram',
       kind: 'sysmem',
