@@ -82,6 +82,7 @@ describe('bad input gets one clear line and status 2:', () => {
       /cannot write 'directory': it is a directory/,
     ],
     ['a debug console to standard output', ['run', '--debugcon', 'stdio'], /'--debugcon' is 'stdio'/],
+    ['core dumps with and without the guest', ['run', '--core', '--no-core'], /'--core' and '--no-core' exclude/],
     ['an unknown firmware console', ['run', '--firmware-console', 'tv'], /'--firmware-console' is 'tv'/],
     ['a time limit of nothing', ['run', '--time-limit', '0'], /time limit '0'/],
     ['a time limit that is no number', ['run', '--time-limit', 'soon'], /time limit 'soon'/],

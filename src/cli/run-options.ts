@@ -28,8 +28,14 @@ export function machineOptions(given: Given): RunOptions {
     timeLimit: value('time-limit', parseSeconds),
     deterministic: given.has('deterministic'),
     wired: given.has('wire'),
-    core: given.has('core'),
+    core: parseCore(given),
   };
+}
+
+function parseCore(given: Given): boolean {
+  if (given.has('core') && given.has('no-core'))
+    throw new ConfigError("options '--core' and '--no-core' exclude each other");
+  return given.has('core');
 }
 
 function parseResolution(text: string): { width: number; height: number } | undefined {

@@ -28,6 +28,7 @@ const OPTIONS: readonly Option[] = [
   { name: 'time-limit', value: 'SECONDS', summary: 'end with status 3 after this much machine time' },
   { name: 'wire', summary: "lock the guest's memory in RAM" },
   { name: 'core', summary: "put the guest's memory into core dumps of skep" },
+  { name: 'no-core', summary: 'keep it out of them, as is done without either' },
   { name: 'deterministic', summary: 'let time be the number of instructions: a run repeats byte for byte' },
 ];
 

@@ -64,6 +64,7 @@ function readConfig(options: RunOptions): MachineConfig {
     display: framebuffer === undefined ? undefined : { ...framebuffer, optionRom },
     firmwareConsole: options.firmwareConsole,
     deterministic: options.deterministic,
+    wired: options.wired,
   };
 }
 

@@ -18,6 +18,8 @@ export interface MachineConfig {
   readonly debugExit?: number | undefined;
   /** Lets time be the number of instructions. */
   readonly deterministic?: boolean;
+  /** Marks every mapping as wired. Locking the bytes is the store's affair. */
+  readonly wired?: boolean;
 }
 
 export interface DisplayConfig {

@@ -69,7 +69,9 @@ export class Machine implements Disposable {
     // Before anything is built: most kernels that cannot be started are refused here.
     this.#directBoot = config.boot === undefined ? undefined : new DirectBoot(config.boot, ramLayout(config.memory));
     const store = this.#lifetimes.own(createArena(config, surroundings.makeArena));
-    this.memory = this.#lifetimes.own(new GuestMemory({ store, addressBits: ADDRESS_BITS }));
+    this.memory = this.#lifetimes.own(
+      new GuestMemory({ store, addressBits: ADDRESS_BITS, wired: config.wired === true }),
+    );
     const ram = this.memory.createSegment({
       name: 'ram',
       kind: 'sysmem',

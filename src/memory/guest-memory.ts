@@ -28,6 +28,8 @@ export interface GuestMemoryOptions {
   readonly store: Store;
   /** Width of a guest-physical address, 32 to 52; 40 when absent. */
   readonly addressBits?: number;
+  /** Whether mappings that do not say are wired; false when absent. */
+  readonly wired?: boolean;
 }
 
 export interface SegmentOptions {
@@ -66,13 +68,14 @@ export class GuestMemory implements Disposable {
 
   /** Throws EINVAL for address bits out of range, ENOMEM when the store has no room for the flat view's directory. */
   constructor(options: GuestMemoryOptions) {
-    const { store, addressBits = 40 } = options;
+    const { store, addressBits = 40, wired = false } = options;
     checkAddressBits(addressBits);
     this.addressBits = addressBits;
     this.#limit = 2 ** addressBits;
     this.#edited = {
       mappings: this.#mappings,
       limit: this.#limit,
+      wired,
       ownSegment: (segment) => this.#ownSegment(segment),
     };
     this.#store = store;
@@ -158,7 +161,7 @@ export class GuestMemory implements Disposable {
   /** A movable view of a segment for the device that owns it; hidden at first. EINVAL as for `map`. */
   window(segment: Segment, options: WindowOptions): Window {
     this.#checkAlive();
-    const { prot, offset = 0, wired = false } = options;
+    const { prot, offset = 0, wired = this.#edited.wired } = options;
     checkProt(prot);
     checkFlags(options);
     const own = checkSegment(segment, this.#edited);

@@ -412,3 +412,19 @@ test('a refused call leaves the list of mappings, and every byte of the flat vie
   expect([...memory]).toEqual(before);
   expect([0, 0x10_0000, 0x11_0000, 0xffff_c000].map((place) => memory.flat.flagsAt(place))).toEqual(flags);
 });
+
+describe('whether a mapping is wired', () => {
+  test.each([
+    [undefined, undefined, false],
+    [true, undefined, true],
+    [true, false, false],
+    [false, true, true],
+  ])('with %s for all and %s for this one is %s, for maps and for windows', (all, own, expected) => {
+    using some = new GuestMemory({ store: new HeapStore(), ...(all === undefined ? {} : { wired: all }) });
+    const segment = some.createSegment({ name: 'ram', kind: 'sysmem', length: 8 * KiB });
+    const wired = own === undefined ? {} : { wired: own };
+    expect(some.map({ segment, gpa: gpa(0), prot: 'rwx', ...wired }).wired).toBe(expected);
+    some.window(segment, { prot: 'rw-', ...wired }).moveTo(gpa(0x10000));
+    expect(some.at(gpa(0x10000))?.wired).toBe(expected);
+  });
+});

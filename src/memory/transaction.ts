@@ -35,6 +35,8 @@ export interface Edit {
 export interface EditedMemory {
   readonly mappings: IntervalMap<MappingRecord>;
   readonly limit: number;
+  /** What a mapping is that does not say whether it is wired. */
+  readonly wired: boolean;
   ownSegment(segment: Segment | undefined): SegmentRecord | undefined;
 }
 
@@ -113,7 +115,7 @@ function sameRange(mapping: Mapping, range: { gpa: number; length: number }): bo
 
 /** The checks that concern the request alone, in the order of reference 1.5 [main]. */
 function checkRequest(request: MapRequest, memory: EditedMemory): MappingRecord {
-  const { segment, gpa, offset = 0, prot, wired = false } = request;
+  const { segment, gpa, offset = 0, prot, wired = memory.wired } = request;
   checkProt(prot);
   checkFlags(request);
   const own = checkSegment(segment, memory);

@@ -211,6 +211,17 @@ describe('the pages of a machine', () => {
   }
 });
 
+describe('a machine whose memory is locked', () => {
+  hostTest('says so of each segment and of each mapping', ['nodes', 'root'], async () => {
+    using vm = await run('vm', ['--wire', ...QUIET]).up();
+    using client = vm.client();
+    expect((await client.segments()).map(({ wired }) => wired)).toEqual([true, true, true]);
+    const mapped = await client.map();
+    expect(mapped.length).toBeGreaterThan(2);
+    expect(mapped.every(({ wired }) => wired)).toBe(true);
+  });
+});
+
 describe('a run folder that is removed underneath', () => {
   nodesTest('and made again by another machine of the name is left to that one', async () => {
     using first = await run('vm', QUIET).up();
