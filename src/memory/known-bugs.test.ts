@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { GiB, KiB, MiB } from '../base/units.ts';
 import { gpa, GuestMemory, HeapStore, MemoryError } from './index.ts';
-import type { Segment } from './index.ts';
+import type { IommuTable, Mapping, Segment } from './index.ts';
 
 /**
  * Bugs that FreeBSD's guest memory had, by their number in the reference, section 7. Those of device nodes, ioctls,
@@ -28,6 +28,10 @@ function codeOf(call: () => unknown): string {
     throw error;
   }
   return 'accepted';
+}
+
+function fail(): never {
+  throw new MemoryError('ENOMEM', 'no entry');
 }
 
 test('1 (CVE-2016-1889): a huge length at a good address is not backed, whatever the sum wraps to', () => {
@@ -79,32 +83,60 @@ test('12: after a creation that failed the same one can succeed, and is there on
   expect([make(4096).id, [...small.segments()].length]).toEqual([0, 1]);
 });
 
-describe('13 to 15: the IOMMU flag', () => {
-  const table = { map() {}, unmap() {} };
+describe('13 to 17: IOMMU domains', () => {
+  const wired = (): Mapping => memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx', wired: true });
 
-  test('13 (illumos): is on no mapping after a reset, and wired stays', () => {
-    const mapping = memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx', wired: true });
-    memory.iommuDomain(table);
+  test('13 (illumos): the IOMMU flag is on no mapping after a reset, and wired stays', () => {
+    const mapping = wired();
+    memory.assign('nic');
     memory.reset();
     expect([mapping.iommu, mapping.wired, codeOf(() => memory.unmap(mapping))]).toEqual([false, true, 'accepted']);
   });
 
-  test('14: a domain can be made again in one life of a VM', () => {
-    memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx', wired: true });
-    memory.iommuDomain(table)[Symbol.dispose]();
-    expect(codeOf(() => memory.iommuDomain(table))).toBe('accepted');
+  test('14: devices can be assigned again in one life of a VM', () => {
+    wired();
+    memory.assign('nic')[Symbol.dispose]();
+    expect([memory.iommuDomain, codeOf(() => memory.assign('nic'))]).toEqual([undefined, 'accepted']);
   });
 
-  test('15: is on no mapping after an assignment that failed', () => {
-    const mapping = memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx', wired: true });
-    const failing = {
-      map() {
-        throw new MemoryError('ENOMEM', 'no entry');
-      },
-      unmap() {},
+  test.each<[string, Partial<IommuTable>]>([
+    ['its entries cannot be made', { map: fail }],
+    ['the device cannot be attached', { attach: fail }],
+  ])('15: after a first assignment that failed because %s, neither flag nor domain is left', (_case, failing) => {
+    const iommuTable = { attach() {}, detach() {}, map() {}, unmap() {}, ...failing };
+    memory = new GuestMemory({ store, addressBits: 40, iommuTable });
+    ram = memory.createSegment({ name: 'ram', kind: 'sysmem', length: MiB });
+    const mapping = wired();
+    expect([codeOf(() => memory.assign('nic')), mapping.iommu, memory.iommuDomain]).toEqual([
+      'ENOMEM',
+      false,
+      undefined,
+    ]);
+  });
+
+  test('16 (PR 260178): who has no IOMMU still reaches memory that a domain shows to others', () => {
+    wired();
+    memory.assign('nic');
+    expect(memory.dmaRange(0, MiB, 'write')).not.toHaveProperty('reason');
+  });
+
+  test('17 (PR 222937): a device is quiet before its entries go, at the end of a VM too', () => {
+    const told: string[] = [];
+    const iommuTable = {
+      attach: () => void told.push('attach'),
+      detach: () => void told.push('detach'),
+      map: () => void told.push('map'),
+      unmap: () => void told.push('unmap'),
     };
-    expect(codeOf(() => memory.iommuDomain(failing))).toBe('ENOMEM');
-    expect(mapping.iommu).toBe(false);
+    memory = new GuestMemory({ store, addressBits: 40, iommuTable });
+    ram = memory.createSegment({ name: 'ram', kind: 'sysmem', length: MiB });
+    wired();
+    memory.assign('nic');
+    memory.reset();
+    const nic = memory.assign('nic');
+    memory[Symbol.dispose]();
+    expect(told).toEqual(['map', 'attach', 'detach', 'unmap', 'map', 'attach', 'detach', 'unmap']);
+    expect(nic.dmaRange(0, 1, 'read')).toMatchObject({ reason: 'unassigned' });
   });
 });
 
@@ -114,7 +146,7 @@ test('21: unmapping no bytes at 0 is EINVAL, on an empty map too', () => {
 
 test('22: unmapping memory of an IOMMU domain is EINVAL', () => {
   const mapping = memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx', wired: true });
-  memory.iommuDomain({ map() {}, unmap() {} });
+  memory.assign('nic');
   expect(codeOf(() => memory.unmap(mapping))).toBe('EINVAL');
 });
 
