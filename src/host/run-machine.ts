@@ -61,6 +61,7 @@ function readConfig(options: RunOptions): MachineConfig {
     boot: readKernel(options),
     bootRom: readBootRom(options),
     debugExit: options.debugExit,
+    dmaEngine: options.dmaEngine,
     display: framebuffer === undefined ? undefined : { ...framebuffer, optionRom },
     firmwareConsole: options.firmwareConsole,
     deterministic: options.deterministic,
