@@ -141,7 +141,6 @@ export class IommuDomain implements DmaMap, MapObserver, Disposable {
     } catch (error) {
       for (const mapping of claimed.reverse()) this.#release(mapping);
       for (const mapping of released.reverse()) this.#claim(mapping);
-
       throw error;
     }
   }
