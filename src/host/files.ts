@@ -10,6 +10,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ConfigError } from '../machine/config-error.ts';
 
@@ -100,7 +101,7 @@ export function replaceFile(path: string, bytes: Uint8Array): void {
     file.write(bytes);
     return;
   }
-  const beside = `${path}.${process.pid}.part`;
+  const beside = besides(path);
   try {
     using file = createFile(beside, path);
     file.write(bytes);
@@ -109,6 +110,36 @@ export function replaceFile(path: string, bytes: Uint8Array): void {
     rmSync(beside, { force: true });
     throw error;
   }
+}
+
+/**
+ * Gives a file that is there other bytes, in such a way that whatever ends this process or this host, and whenever, one
+ * finds either the old bytes or the new. Meanwhile other things can be done.
+ */
+export async function replaceFileDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const beside = besides(path);
+  try {
+    const { mode } = await stat(path);
+    await using file = await open(beside, 'w', mode);
+    await file.writeFile(bytes);
+    await file.sync();
+    await rename(beside, path);
+    // The rename is in the folder, which has to reach the disk as well.
+    await using folder = await open(dirname(path), 'r');
+    await folder.sync();
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw writeFailure(`'${path}'`, error);
+  }
+}
+
+/** Where a file is written that is to take the place of another. */
+const besides = (path: string): string => `${path}.${process.pid}.part`;
+
+/** Refuses a file that cannot be replaced: the file, and the folder in which another takes its place. */
+export function checkReplaceable(path: string): void {
+  checkWritable(path);
+  attempt('write', path, () => accessSync(dirname(path), constants.W_OK));
 }
 
 /** Refuses, before a long run and not after it, a path where no file can be written. Nothing is created. */
