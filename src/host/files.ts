@@ -4,6 +4,7 @@ import {
   constants,
   existsSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -11,7 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { ConfigError } from '../machine/config-error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -135,6 +136,25 @@ export async function replaceFileDurably(path: string, bytes: Uint8Array): Promi
 
 /** Where a file is written that is to take the place of another. */
 const besides = (path: string): string => `${path}.${process.pid}.part`;
+
+/** Removes what processes have left that were killed while they were replacing a file. */
+export function removeLeftovers(path: string): void {
+  const folder = dirname(path);
+  for (const name of readdirSync(folder)) {
+    const pid = name.startsWith(basename(path))
+      ? /^\.(\d+)\.part$/.exec(name.slice(basename(path).length))?.[1]
+      : undefined;
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(folder, name), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
 
 /** Refuses a file that cannot be replaced: the file, and the folder in which another takes its place. */
 export function checkReplaceable(path: string): void {

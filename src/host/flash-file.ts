@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { checkReplaceable, readImage, replaceFileDurably } from './files.ts';
+import { checkReplaceable, readImage, removeLeftovers, replaceFileDurably } from './files.ts';
 
 /**
  * The file that keeps a flash chip's array while there is no machine. After changes it is replaced as a whole, so that it
@@ -24,6 +24,7 @@ export class FlashFile implements AsyncDisposable {
     this.#path = realpathSync(path);
     this.#failed = failed;
     checkReplaceable(this.#path);
+    removeLeftovers(this.#path);
   }
 
   /** The array has changed. It is read again when the file is written. */
