@@ -352,7 +352,7 @@ test(`no access throws, and bits are set in whole blocks alone, by whatever is w
         const now = board.array.subarray(...range);
         const then = before.subarray(...range);
         const wasErased =
-          now.every((byte, i) => (byte & ~then[i]) === 0) || now.filter((byte) => byte === 0xff).length > 3500;
+          now.every((byte, i) => (byte & ~(then[i] ?? 0)) === 0) || now.filter((byte) => byte === 0xff).length > 3500;
         if (!wasErased) throw new Error(`block ${block} got bits by step ${step}`);
       }
       before = board.array.slice();
