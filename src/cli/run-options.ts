@@ -12,7 +12,7 @@ export function machineOptions(given: Given): RunOptions {
   return {
     name: given.get('name') ?? '',
     memory: parseMemorySize(given.get('memory') ?? ''),
-    bootRomFile: given.get('bootrom'),
+    ...parseBootRom(given.get('bootrom')),
     kernelFile: given.get('kernel'),
     moduleFiles: parseModules(given),
     commandLine: parseCommandLine(given),
@@ -31,6 +31,12 @@ export function machineOptions(given: Given): RunOptions {
     wired: given.has('wire'),
     core: parseCore(given),
   };
+}
+
+/** `FILE` or `FILE,vars=FILE`. */
+function parseBootRom(text: string | undefined): Pick<RunOptions, 'bootRomFile' | 'variablesFile'> {
+  const [, file, variables] = /^(.+?)(?:,vars=(.+))?$/s.exec(text ?? '') ?? [];
+  return { bootRomFile: file, variablesFile: variables };
 }
 
 function parseCore(given: Given): boolean {

@@ -16,6 +16,7 @@ import { bothSinks, collectingSink, fileSink, nullSink, streamSink, type ByteSin
 import { SerialTap } from './control/serial-tap.ts';
 import { eventLoopPace } from './event-loop-pace.ts';
 import { checkWritable, readImage, writeFailure } from './files.ts';
+import { FlashFile } from './flash-file.ts';
 import { HostError } from './host-error.ts';
 import { MachineNodes } from './machine-nodes.ts';
 import { MemfdArenaStore } from './memfd-arena-store.ts';
@@ -49,7 +50,7 @@ function openSink(choice: SinkChoice, outlets: Record<'stdout' | 'stderr', Outle
   }
 }
 
-function readConfig(options: RunOptions): MachineConfig {
+function readConfig(options: RunOptions, variables: Uint8Array | undefined): MachineConfig {
   const { optionRomFile, framebuffer } = options;
   if (optionRomFile !== undefined && framebuffer === undefined) {
     throw new ConfigError(`option ROM '${optionRomFile}' needs the display, which is off`);
@@ -60,6 +61,7 @@ function readConfig(options: RunOptions): MachineConfig {
     memory: options.memory,
     boot: readKernel(options),
     bootRom: readBootRom(options),
+    variables,
     debugExit: options.debugExit,
     dmaEngine: options.dmaEngine,
     display: framebuffer === undefined ? undefined : { ...framebuffer, optionRom },
@@ -72,6 +74,12 @@ function readConfig(options: RunOptions): MachineConfig {
 function readBootRom({ bootRomFile, kernelFile }: RunOptions): Uint8Array {
   if (bootRomFile !== undefined) return readImage(bootRomFile, IMAGE_LENGTH_MAX);
   return kernelFile === undefined ? builtInBootRom() : standstillBootRom();
+}
+
+function openVariables({ variablesFile }: RunOptions): FlashFile | undefined {
+  if (variablesFile === undefined) return undefined;
+  const failed = (error: Error): void => void process.stderr.write(`skep: ${error.message}; it is as it was\n`);
+  return new FlashFile(variablesFile, { limit: IMAGE_LENGTH_MAX, failed });
 }
 
 /** Random bytes that a guest begins with; always the same ones where a run is to be repeatable. */
@@ -96,10 +104,11 @@ function readKernel({
 
 /** Builds the machine that the options describe, runs it to its end and says why it ended. */
 export async function runMachine(options: RunOptions): Promise<Ending> {
-  const config = readConfig(options);
+  using lifetimes = new Lifetimes();
+  await using variables = openVariables(options);
+  const config = readConfig(options, variables?.image);
   if (options.screenshotFile !== undefined) checkWritable(options.screenshotFile);
   if (options.control) await loadControl();
-  using lifetimes = new Lifetimes();
   const tap = new SerialTap();
   const listened = collectingSink((bytes) => tap.write(bytes));
   // Who falls behind with reading ends the slice; the pace then waits.
@@ -119,6 +128,7 @@ export async function runMachine(options: RunOptions): Promise<Ending> {
       wallClock: () => Date.now() / 1000,
       serial: (byte) => serial.write(byte),
       debugConsole: (byte) => debugConsole.write(byte),
+      variablesChanged: (array) => variables?.changed(array),
     }),
   );
   const flush = (): void => {

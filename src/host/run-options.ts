@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly memory: number;
   /** The built-in guest when absent. */
   readonly bootRomFile: string | undefined;
+  /** The array of the flash chip below it; kept there when it has changed. */
+  readonly variablesFile: string | undefined;
   /** A kernel that is started without firmware. */
   readonly kernelFile: string | undefined;
   /** Its initrd, or its modules. */

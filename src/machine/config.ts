@@ -9,6 +9,8 @@ export interface MachineConfig {
   /** Bytes of RAM. */
   readonly memory: number;
   readonly bootRom: Uint8Array;
+  /** The flash chip below the boot ROM, which is for UEFI's variables. With it the boot ROM is a write-protected chip. */
+  readonly variables?: Uint8Array | undefined;
   readonly display?: DisplayConfig | undefined;
   /** Tells SeaBIOS to speak on the serial port too. */
   readonly firmwareConsole?: 'display' | 'serial';

@@ -32,6 +32,8 @@ export interface Surroundings {
   readonly wallClock: () => number;
   readonly serial: (byte: number) => void;
   readonly debugConsole: (byte: number) => void;
+  /** Told of each change of the flash with UEFI's variables, with all its bytes, which go on changing. */
+  readonly variablesChanged?: ((bytes: Uint8Array) => void) | undefined;
   /** Where segments get their bytes; memory of this process alone when absent. */
   readonly makeArena?: MakeArena | undefined;
 }
@@ -94,6 +96,7 @@ export class Machine implements Disposable {
       requestReset: () => this.#requestReset(),
       serial: { transmit: surroundings.serial, room: () => this.#serialInput.pump() },
       debugConsole: surroundings.debugConsole,
+      variablesChanged: (bytes: Uint8Array) => surroundings.variablesChanged?.(bytes),
     };
     const layout = ramLayout(config.memory);
     const { memory, ports, mmio } = this;
