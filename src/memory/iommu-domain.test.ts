@@ -489,4 +489,4 @@ test(`every order of up to ${DEPTH} assignments, edits, resets and failures ends
     played++;
   }
   expect(played).toBeGreaterThan((STEPS.length - 2) ** DEPTH);
-});
+}, 600_000);

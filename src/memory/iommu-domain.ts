@@ -188,7 +188,7 @@ export class IommuDomainRecord implements IommuDomain, DmaMap, MapObserver, Disp
   }
 
   #release(mapping: Mapping): mapping is MappingRecord {
-    if (!(mapping instanceof MappingRecord) || this.mappingAt(mapping.gpa) !== mapping) return false;
+    if (!(mapping instanceof MappingRecord) || !mapping.iommu) return false;
     mapping.iommu = false;
     this.#removals++;
     this.#entries.remove(mapping.gpa);
