@@ -123,6 +123,7 @@ export const FIELD = {
   X87_DP: 0x8a0,
   X87_DS_32: 0x8a8,
   FERR_32: 0x8ac, // 1: the FERR# pin is asserted (an exception with CR0.NE clear), which a PC wires to IRQ 13
+  IGNNE_32: 0x8b0, // 1: the IGNNE# pin is asserted: x87 instructions do not stop for such an exception
 
   SSE: 0xa00, // XMM0 to XMM15 of 16 bytes
   MXCSR_32: 0xb00,
