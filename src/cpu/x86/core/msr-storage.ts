@@ -17,6 +17,8 @@ export const MSR_CSTAR: usize = STATE_MSR + 0x58;
 export const MSR_FMASK: usize = STATE_MSR + 0x60;
 export const MSR_KERNEL_GS_BASE: usize = STATE_MSR + 0x68;
 export const MSR_TSC_AUX: usize = STATE_MSR + 0x70;
+/** IBRS, which restricts nothing. */
+export const MSR_SPEC_CTRL: usize = STATE_MSR + 0x78;
 /** Eight pairs of base and mask. */
 export const MSR_MTRR_VARIABLE: usize = STATE_MSR + 0x80;
 /** Eleven registers of eight memory types. */

@@ -30,6 +30,7 @@ import {
   MSR_MTRR_FIXED,
   MSR_MTRR_VARIABLE,
   MSR_PAT,
+  MSR_SPEC_CTRL,
   MSR_STAR,
   MSR_TSC_AUX,
   MSR_SYSENTER_CS,
@@ -45,10 +46,16 @@ const PLATFORM_ID: u32 = 0x17;
 const APIC_BASE: u32 = 0x1b;
 const MICROCODE: u32 = 0x8b;
 const MTRR_CAP: u32 = 0xfe;
+/** Speculation: controls that have nothing to control, and the register that says so. */
+const SPEC_CTRL: u32 = 0x48;
+const PRED_CMD: u32 = 0x49;
+const ARCH_CAPABILITIES: u32 = 0x10a;
 const SYSENTER_CS: u32 = 0x174;
 const SYSENTER_ESP: u32 = 0x175;
 const SYSENTER_EIP: u32 = 0x176;
 const MISC_ENABLE: u32 = 0x1a0;
+/** Neither last-branch records nor steps from branch to branch are offered: it stays 0. */
+const DEBUG_CONTROL: u32 = 0x1d9;
 const MTRR_VARIABLE: u32 = 0x200;
 const MTRR_FIX_64K: u32 = 0x250;
 const MTRR_FIX_16K: u32 = 0x258;
@@ -71,6 +78,11 @@ const EFER_ALL: u64 = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
 
 /** Eight variable ranges, fixed ranges, write-combining. */
 const MTRR_CAPABILITIES: u64 = 0x508;
+/**
+ * RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO,
+ * PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO: every leak by speculation that has a bit here.
+ */
+const NOTHING_SPECULATED: u64 = 0x4000_0000_0d10_e17b;
 /** The boot processor, APIC enabled, at its usual place. */
 const APIC_BASE_RESET: u64 = 0xfee0_0900;
 /** Write-back, write-through, UC-, UC, twice (SDM volume 3, section 11.12.4). */
@@ -93,6 +105,7 @@ function storageOf(msr: u32): usize {
   if (msr == SYSENTER_ESP) return MSR_SYSENTER_ESP;
   if (msr == SYSENTER_EIP) return MSR_SYSENTER_EIP;
   if (msr == MISC_ENABLE) return MSR_MISC_ENABLE;
+  if (msr == SPEC_CTRL) return MSR_SPEC_CTRL;
   if (msr == PAT) return MSR_PAT;
   if (msr == MTRR_DEFAULT) return MSR_MTRR_DEFAULT;
   if (msr == EFER) return STATE_EFER;
@@ -155,6 +168,8 @@ export function rdmsr(u: usize): void {
   else if (msr == TSC) setPair(timestampCounter());
   else if (msr == PLATFORM_ID) setPair(0);
   else if (msr == MTRR_CAP) setPair(MTRR_CAPABILITIES);
+  else if (msr == ARCH_CAPABILITIES) setPair(NOTHING_SPECULATED);
+  else if (msr == DEBUG_CONTROL) setPair(0);
   else raiseError(VECTOR_GP, 0);
 }
 
@@ -167,6 +182,7 @@ export function wrmsr(u: usize): void {
     if (answer == 1) return;
     if (answer != NO_APIC) return raiseError(VECTOR_GP, 0);
   }
+  if ((msr == PRED_CMD && value <= 1) || (msr == DEBUG_CONTROL && value == 0)) return;
   const storage = storageOf(msr);
   if (storage == 0 || !isAcceptable(msr, value)) return raiseError(VECTOR_GP, 0);
   if (msr == EFER) return setEfer(value);
@@ -188,6 +204,7 @@ function isAcceptable(msr: u32, value: u64): bool {
   if (msr == EFER) return (value & ~EFER_ALL) == 0;
   if (isAddress(msr)) return isCanonical(value);
   if (msr == TSC_AUX || msr == FMASK) return value >> 32 == 0;
+  if (msr == SPEC_CTRL) return value <= 1;
   if (msr == PAT) return areTypes(value, true);
   if (msr == APIC_BASE) return tooHigh == 0 && (value & 0x2ff & ~(<u64>0x100)) == 0;
   if (msr == MTRR_DEFAULT) return (value & ~(<u64>0xcff)) == 0 && isType(<u32>value & 0xff, false);
