@@ -238,6 +238,16 @@ test('the leaves that describe rather than offer', () => {
   expect(ask(0x8000_0007).edx).toBe(0x100);
 });
 
+test('subleaf 2 of leaf 7 offers BHI_DIS_S, which can be set beside IBRS, and nothing else', () => {
+  expect([ask(7).eax, ask(7, 1), ask(7, 2), ask(7, 3).edx]).toEqual([
+    2,
+    { eax: 0, ebx: 0, ecx: 0, edx: 0 },
+    { eax: 0, ebx: 0, ecx: 0, edx: 1 << 4 },
+    0,
+  ]);
+  expect(vectorOf('mov ecx, 0x48\nmov eax, 0x401\nxor edx, edx\nwrmsr')).toBeUndefined();
+});
+
 test('a leaf beyond the highest answers like it', () => {
   for (const leaf of [0x17, 0x4000_0000, 0x8000_0009]) expect(ask(leaf)).toEqual(ask(0x16));
 });

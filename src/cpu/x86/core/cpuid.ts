@@ -49,6 +49,8 @@ const INVARIANT_TSC: u32 = 1 << 8;
  * leave out what they do against it.
  */
 const FEATURES_7D: u32 = (1 << 26) | (1 << 29);
+/** Subleaf 2: BHI_DIS_S in IA32_SPEC_CTRL, which spares systems a loop of branches at each system call. */
+const FEATURES_7D_2: u32 = 1 << 4;
 /** Leaf 6, EAX: the APIC timer runs always. */
 const ALWAYS_RUNNING_TIMER: u32 = 1 << 2;
 /** CLFLUSH lines of 64 bytes, in units of 8. */
@@ -84,11 +86,16 @@ function basic(leaf: u32, subleaf: u32): void {
   else if (leaf == 2) answer(0x00ff_0001, 0, 0, 0);
   else if (leaf == 4) cache(subleaf);
   else if (leaf == 6) answer(hasApic() ? ALWAYS_RUNNING_TIMER : 0, 0, 0, 0);
-  else if (leaf == 7 && subleaf == 0) answer(0, FEATURES_7B, FEATURES_7C, FEATURES_7D);
+  else if (leaf == 7) structured(subleaf);
   else if (leaf == 0xb && hasApic()) topology(subleaf);
   else if (leaf == 0x15) answer(1, 1, CLOCK_HZ, 0);
   else if (leaf == 0x16) answer(CLOCK_MHZ, CLOCK_MHZ, CLOCK_MHZ, 0);
   else answer(0, 0, 0, 0);
+}
+
+function structured(subleaf: u32): void {
+  if (subleaf == 0) answer(2, FEATURES_7B, FEATURES_7C, FEATURES_7D);
+  else answer(0, 0, 0, subleaf == 2 ? FEATURES_7D_2 : 0);
 }
 
 function hasApic(): bool {

@@ -49,6 +49,8 @@ const MTRR_CAP: u32 = 0xfe;
 /** Speculation: controls that have nothing to control, and the register that says so. */
 const SPEC_CTRL: u32 = 0x48;
 const PRED_CMD: u32 = 0x49;
+/** IBRS and BHI_DIS_S. */
+const SPEC_CTRL_BITS: u64 = 0x401;
 const ARCH_CAPABILITIES: u32 = 0x10a;
 const SYSENTER_CS: u32 = 0x174;
 const SYSENTER_ESP: u32 = 0x175;
@@ -204,7 +206,7 @@ function isAcceptable(msr: u32, value: u64): bool {
   if (msr == EFER) return (value & ~EFER_ALL) == 0;
   if (isAddress(msr)) return isCanonical(value);
   if (msr == TSC_AUX || msr == FMASK) return value >> 32 == 0;
-  if (msr == SPEC_CTRL) return value <= 1;
+  if (msr == SPEC_CTRL) return (value & ~SPEC_CTRL_BITS) == 0;
   if (msr == PAT) return areTypes(value, true);
   if (msr == APIC_BASE) return tooHigh == 0 && (value & 0x2ff & ~(<u64>0x100)) == 0;
   if (msr == MTRR_DEFAULT) return (value & ~(<u64>0xcff)) == 0 && isType(<u32>value & 0xff, false);
