@@ -345,7 +345,7 @@ test('31: what fails half-way gives back all that it has reserved', () => {
   const capacity = 4 * MiB;
   const tight = new HeapStore({ capacity });
   const small = new GuestMemory({ store: tight, addressBits: 40 });
-  const [page, rest] = [4096, capacity - tight.used - 4096].map((length, index) =>
+  const [page, rest] = [4096, capacity - tight.used - 8192].map((length, index) =>
     small.createSegment({ name: `s${index}`, kind: 'devmem', length }),
   );
   const before = tight.used;
