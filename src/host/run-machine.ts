@@ -6,7 +6,7 @@ import type { MachineConfig } from '../machine/config.ts';
 import { ConfigError } from '../machine/config-error.ts';
 import { mapStrip } from '../machine/inspect/map-strip.ts';
 import { mapTable } from '../machine/inspect/map-table.ts';
-import { traceLine } from '../machine/inspect/map-trace.ts';
+import { refusalLine, traceLine } from '../machine/inspect/map-trace.ts';
 import { registerDump } from '../machine/inspect/register-dump.ts';
 import type { MakeArena } from '../machine/arena.ts';
 import { Machine } from '../machine/machine.ts';
@@ -234,14 +234,17 @@ function openTerminal(machine: Machine, receive: (bytes: Uint8Array) => void, qu
   return new Terminal({ input: process.stdin, notice, receive, waiting, quit });
 }
 
-/** One line on standard error for each edit of the map, the initial map first. */
+/** One line on standard error for each edit of the map, the initial map first, and for each edit that cannot be made. */
 function traceMap(machine: Machine, flush: () => void): Disposable {
-  return machine.memory.observe({
-    changed(change) {
-      flush();
-      process.stderr.write(`${traceLine(machine.now(), machine.action.describe(), change)}\n`);
-    },
-  });
+  const { action, memory, refusals } = machine;
+  const lifetimes = new Lifetimes();
+  const say = (line: string): void => {
+    flush();
+    process.stderr.write(`${line}\n`);
+  };
+  lifetimes.own(memory.observe({ changed: (change) => say(traceLine(machine.now(), action.describe(), change)) }));
+  lifetimes.own(refusals.on((waiting) => say(refusalLine(machine.now(), action.describe(), waiting))));
+  return lifetimes;
 }
 
 /** For the built-in guest: the whole map, as a table and as a strip, at the start and whenever the framebuffer moves. */

@@ -6,6 +6,7 @@ import { PortBus } from '../bus/port-bus.ts';
 import { WasmEngine, type Engine, type EngineHost } from '../cpu/index.ts';
 import type { Picture, Scan } from '../devices/framebuffer.ts';
 import type { LocalApic } from '../devices/local-apic.ts';
+import type { Waiting } from '../devices/pci/placement.ts';
 import { gpa, GuestMemory, type Segment } from '../memory/index.ts';
 import { createArena, type MakeArena } from './arena.ts';
 import { checkConfig, type MachineConfig } from './config.ts';
@@ -52,6 +53,8 @@ export class Machine implements Disposable {
   readonly mmio: MmioBus = new MmioBus();
   /** Told of each pause, resume, reset and stop, once it has happened. */
   readonly life: Emitter<LifeEvent> = new Emitter();
+  /** Told of each address that the guest gives a PCI device and that cannot be had: the device waits for it. */
+  readonly refusals: Emitter<Waiting> = new Emitter();
   readonly #lifetimes: Lifetimes = new Lifetimes();
   readonly #time: TimeSource;
   readonly #timers: TimerQueue;
@@ -112,7 +115,18 @@ export class Machine implements Disposable {
       interrupts: this.interrupts,
     });
     const { interrupts } = this;
-    this.#pci = new PciDevices({ config, memory, ram, ramLayout: layout, ports, mmio, interrupts, connections });
+    const refused = (waiting: Waiting): void => this.refusals.emit(waiting);
+    this.#pci = new PciDevices({
+      config,
+      memory,
+      ram,
+      ramLayout: layout,
+      ports,
+      mmio,
+      interrupts,
+      connections,
+      refused,
+    });
     this.#serialInput = new SerialInput(this.#isa.uart, this.#timers);
     if (config.debugExit !== undefined) this.#addDebugExit(config.debugExit);
     this.#directBoot?.apply(this);
