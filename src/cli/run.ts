@@ -25,6 +25,11 @@ const OPTIONS: readonly Option[] = [
     summary: "where the firmware's debug console leads",
   },
   { name: 'firmware-console', value: 'display|serial', default: 'display', summary: 'where SeaBIOS speaks' },
+  {
+    name: 'device',
+    value: 'dma-engine[,iommu]',
+    summary: 'a PCI device that masters the bus; needs --wire with iommu',
+  },
   { name: 'no-control', summary: 'do not listen on a control socket' },
   { name: 'trace-map', summary: 'print each edit of the memory map on standard error' },
   { name: 'debug-exit', value: 'PORT', summary: 'exit device: a write of v ends the run with status (v << 1) | 1' },

@@ -63,6 +63,7 @@ function readConfig(options: RunOptions, variables: Uint8Array | undefined): Mac
     bootRom: readBootRom(options),
     variables,
     debugExit: options.debugExit,
+    dmaEngine: options.dmaEngine,
     display: framebuffer === undefined ? undefined : { ...framebuffer, optionRom },
     firmwareConsole: options.firmwareConsole,
     deterministic: options.deterministic,

@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly serial: SinkChoice;
   readonly debugConsole: SinkChoice;
   readonly firmwareConsole: 'display' | 'serial';
+  /** A PCI device that masters the bus, and whether the IOMMU limits it. */
+  readonly dmaEngine: { readonly iommu: boolean } | undefined;
   /** Whether to listen on a control socket. */
   readonly control: boolean;
   readonly traceMap: boolean;

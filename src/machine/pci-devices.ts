@@ -9,6 +9,7 @@ import { I440fxHostBridge, PAM_RANGE } from '../devices/chipset/i440fx-host-brid
 import { Piix3IsaBridge } from '../devices/chipset/piix3-isa-bridge.ts';
 import { Piix4PowerManagement } from '../devices/chipset/piix4-power-management.ts';
 import { ResetControl } from '../devices/chipset/reset-control.ts';
+import { DmaEngine } from '../devices/dma-engine.ts';
 import { Flash } from '../devices/flash.ts';
 import { Framebuffer } from '../devices/framebuffer.ts';
 import type { BarSpaces } from '../devices/pci/bar.ts';
@@ -19,6 +20,7 @@ import { Placement, type Waiting } from '../devices/pci/placement.ts';
 import { gpa, type GuestMemory, type Segment } from '../memory/index.ts';
 import type { DisplayConfig, MachineConfig } from './config.ts';
 import type { Connections } from './connections.ts';
+import { DmaPath } from './dma-path.ts';
 import type { Interrupts } from './interrupts.ts';
 import { CASCADE_IRQ, IRQ, IRQS, PCI_PORTS, pciWindows, PORTS, SLOT, type PortName, type RamLayout } from './layout.ts';
 
@@ -47,7 +49,8 @@ export class PciDevices {
     const spaces = barSpaces(options);
     const firmware = createFirmware(options);
     const hostBridge = new I440fxHostBridge({ memory, ram, rom: firmware[0].segment });
-    const isaBridge = new Piix3IsaBridge({ router: new InterruptRouter({ irqs: routableLines(interrupts) }) });
+    const router = new InterruptRouter({ irqs: routableLines(interrupts) });
+    const isaBridge = new Piix3IsaBridge({ router });
     this.powerManagement = new Piix4PowerManagement({
       clock: connections.clock,
       ports: spaces.ports,
@@ -74,6 +77,14 @@ export class PciDevices {
     // The firmware first: the host bridge shows a copy of it.
     this.#resettable = [...firmware, hostBridge, isaBridge, this.powerManagement, apm, resetControl, configMechanism];
     if (this.display !== undefined) this.#resettable.push(this.display);
+    if (config.dmaEngine !== undefined) {
+      const path = new DmaPath(memory, config.dmaEngine.iommu ? 'dma-engine' : undefined);
+      const interrupt = router.line(SLOT.dmaEngine, 1);
+      const engine = new DmaEngine({ clock: connections.clock, memory: path, spaces, interrupt });
+      this.bus.attach({ slot: SLOT.dmaEngine }, engine.pci);
+      // What it has under way goes by the old path.
+      this.#resettable.push(engine, path);
+    }
   }
 
   reset(): void {

@@ -172,7 +172,7 @@ export class I440fxHostBridge {
     const missing = wanted.filter((piece) => !own.some((mapping) => isSame(piece, mapping)));
     try {
       memory.edit((edit) => {
-        for (const mapping of obsolete) edit.unmap(mapping);
+        for (const mapping of obsolete) edit.withdraw(mapping);
         for (const piece of missing) edit.map(piece);
       });
       this.#isBehind = false;
