@@ -89,20 +89,23 @@ async function run({ column, emulator, architecture, scale }) {
 
 /** @param {string} column @param {string} load @param {Time} time */
 function tell(column, load, { wall, cpu }) {
-  console.error(`${column.padEnd(16)} ${load.padEnd(8)} ${seconds(cpu)} of processor time, ${seconds(wall)} by the clock`);
+  console.error(
+    `${column.padEnd(16)} ${load.padEnd(8)} ${seconds(cpu)} of processor time, ${seconds(wall)} by the clock`,
+  );
 }
 
 /** @param {number | undefined} milliseconds */
 const seconds = (milliseconds) => (milliseconds === undefined ? '–' : `${(milliseconds / 1000).toFixed(2)} s`);
 
-/** The best of some starts: from the start of the program to the guest's first word. */
+/** Starts of the program up to the guest's first word: milliseconds by the clock, or of the thread that does it all; sorted. */
 async function start() {
   const attempts = 10;
   /** @type {number[]} */
   const times = [];
   for (let attempt = 0; attempt < attempts; attempt++) {
     const guest = new TimedProcess(skepWithRom(files.firstWordRom()));
-    times.push((await guest.says('!')).time.wall);
+    const { time } = await guest.says('!');
+    times.push((options.wall ? time.wall : time.thread) ?? Number.NaN);
     await guest.end();
   }
   return times.sort((a, b) => a - b);
@@ -155,7 +158,8 @@ try {
       atShell ??= shell;
     }
   }
-  if (parts.includes('memory')) atMost('MiB resident at the shell of a 128 MiB guest', atShell?.peak ?? Number.NaN, 280);
+  if (parts.includes('memory'))
+    atMost('MiB resident at the shell of a 128 MiB guest', atShell?.peak ?? Number.NaN, 280);
   for (const load of measured) {
     atMost(`${nameOf(load)}, times TCG's time`, ratio(load, 'skep', 'TCG'), TIMES_TCG[load] ?? 0);
   }

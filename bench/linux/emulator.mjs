@@ -13,8 +13,9 @@ const SKEP = [process.execPath, 'dist/cli/main.js', 'run', '--name', `bench-${pr
 const V86 = [process.execPath, 'bench/linux/v86.mjs', '--memory', String(MEMORY)];
 
 /** @param {string[]} command @returns {CommandLine} */
-const booting = (command) => ({ kernel, initrd, append }) =>
-  [...command, '--kernel', kernel, '--initrd', initrd, '--append', append];
+const booting =
+  (command) =>
+  ({ kernel, initrd, append }) => [...command, '--kernel', kernel, '--initrd', initrd, '--append', append];
 
 /** @type {Record<string, CommandLine>} */
 export const EMULATORS = {
@@ -30,7 +31,7 @@ export const EMULATORS = {
 /** @param {string} rom */
 export const skepWithRom = (rom) => [...SKEP, '--bootrom', rom];
 
-/** @typedef {{ wall: number, cpu: number }} Time In milliseconds. */
+/** @typedef {{ wall: number, cpu: number, thread?: number }} Time In milliseconds: by the clock, of all threads, of the first. */
 /** @typedef {{ time: Time, resident: number, peak: number }} Moment What a process has used, in MiB, by then. */
 
 /** A process whose output is looked through for what it is to say. */
@@ -47,7 +48,7 @@ export class TimedProcess {
     this.#process = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process.stdout.on('data', (bytes) => this.#hear(bytes));
     this.#process.stderr.on('data', (bytes) => this.#hear(bytes));
-    this.#process.on('error', (error) => this.#hear(String(error)));
+    this.#process.on('error', (error) => this.#hear(Buffer.from(String(error))));
     this.#process.on('close', () => {
       this.#ended = true;
       this.#changed();
@@ -63,8 +64,13 @@ export class TimedProcess {
     this.#said = this.#said.slice(this.#said.indexOf(text) + text.length);
     const { pid } = this.#process;
     const status = readFileSync(`/proc/${pid}/status`, 'latin1');
-    const mebibytes = (/** @type {string} */ name) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024;
-    const time = { wall: performance.now() - this.#start, cpu: processorTime(Number(pid)) };
+    const mebibytes = (/** @type {string} */ name) =>
+      Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024;
+    const time = {
+      wall: performance.now() - this.#start,
+      cpu: processorTime(Number(pid)),
+      thread: firstThreadTime(Number(pid)),
+    };
     return { time, resident: mebibytes('VmRSS'), peak: mebibytes('VmHWM') };
   }
 
@@ -74,15 +80,21 @@ export class TimedProcess {
     while (!this.#ended) await new Promise((resolve) => (this.#changed = () => resolve(undefined)));
   }
 
-  /** @param {Buffer | string} text */
-  #hear(text) {
-    this.#said += text.toString('latin1');
+  /** @param {{ toString(encoding: 'latin1'): string }} bytes */
+  #hear(bytes) {
+    this.#said += bytes.toString('latin1');
     this.#changed();
   }
 }
 
 /** User and system time of all threads, counted in hundredths of a second (proc(5), /proc/PID/stat). @param {number} pid */
 function processorTime(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /, '').split(' ');
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    .replace(/^.*\) /, '')
+    .split(' ');
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
+
+/** Milliseconds that the first thread has run, to the nanosecond (/proc/PID/task/TID/schedstat). @param {number} pid */
+const firstThreadTime = (pid) =>
+  Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'latin1').split(' ')[0]) / 1e6;

@@ -6,8 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assemble } from '../../dist/cpu/index.js';
 
-const MiB = 2 ** 20;
-
 /** @typedef {'amd64' | '686'} Architecture */
 
 /** @type {Record<Architecture, { kernel: string, busybox: string, bits: 32 | 64 }>} */
@@ -31,7 +29,7 @@ export const LOADS = {
     command: 'i=0; while [ $i -lt $((200000 / SCALE)) ]; do i=$((i + 1)); done',
   },
   gzip: { name: 'gzip of 5.6 MiB', command: 'head -c $((5872026 / SCALE)) /text | gzip > /dev/null' },
-  copy: { name: 'copy of 500 MB by rep movs', command: "/bin/copy" },
+  copy: { name: 'copy of 500 MB by rep movs', command: '/bin/copy' },
 };
 
 /** Of boot, and of each load: what the guest says before and after it. */
@@ -108,10 +106,10 @@ file_end:`,
 
 /** Lines of words whose frequencies are about those of a language: always the same ones. */
 function text() {
-  const words = Array.from({ length: 4096 }, (_, index) => (index * 2654435761 >>> 8).toString(36));
+  const words = Array.from({ length: 4096 }, (_, index) => ((index * 2654435761) >>> 8).toString(36));
   const bytes = Buffer.alloc(5_872_026);
   let state = 1;
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     const rank = Math.floor(4096 ** (state / 2 ** 32));
     at += bytes.write(`${words[rank]}${state % 11 === 0 ? '\n' : ' '}`, at, 'latin1');

@@ -1,7 +1,6 @@
 import { Lifetimes } from '../base/disposable.ts';
 import { KiB, MiB, SECOND } from '../base/units.ts';
 import { standstillBootRom, type KernelConfig } from '../machine/direct-boot.ts';
-import { builtInBootRom } from '../machine/built-in-guest/boot-rom.ts';
 import type { MachineConfig } from '../machine/config.ts';
 import { ConfigError } from '../machine/config-error.ts';
 import { mapStrip } from '../machine/inspect/map-strip.ts';
@@ -49,7 +48,7 @@ function openSink(choice: SinkChoice, outlets: Record<'stdout' | 'stderr', Outle
   }
 }
 
-function readConfig(options: RunOptions): MachineConfig {
+async function readConfig(options: RunOptions): Promise<MachineConfig> {
   const { optionRomFile, framebuffer } = options;
   if (optionRomFile !== undefined && framebuffer === undefined) {
     throw new ConfigError(`option ROM '${optionRomFile}' needs the display, which is off`);
@@ -59,7 +58,7 @@ function readConfig(options: RunOptions): MachineConfig {
     name: options.name,
     memory: options.memory,
     boot: readKernel(options),
-    bootRom: readBootRom(options),
+    bootRom: await readBootRom(options),
     debugExit: options.debugExit,
     display: framebuffer === undefined ? undefined : { ...framebuffer, optionRom },
     firmwareConsole: options.firmwareConsole,
@@ -68,9 +67,12 @@ function readConfig(options: RunOptions): MachineConfig {
   };
 }
 
-function readBootRom({ bootRomFile, kernelFile }: RunOptions): Uint8Array {
+async function readBootRom({ bootRomFile, kernelFile }: RunOptions): Promise<Uint8Array> {
   if (bootRomFile !== undefined) return readImage(bootRomFile, IMAGE_LENGTH_MAX);
-  return kernelFile === undefined ? builtInBootRom() : standstillBootRom();
+  if (kernelFile !== undefined) return standstillBootRom();
+  // The assembler comes with it.
+  const { builtInBootRom } = await import('../machine/built-in-guest/boot-rom.ts');
+  return builtInBootRom();
 }
 
 /** Random bytes that a guest begins with; always the same ones where a run is to be repeatable. */
@@ -95,7 +97,7 @@ function readKernel({
 
 /** Builds the machine that the options describe, runs it to its end and says why it ended. */
 export async function runMachine(options: RunOptions): Promise<Ending> {
-  const config = readConfig(options);
+  const config = await readConfig(options);
   if (options.screenshotFile !== undefined) checkWritable(options.screenshotFile);
   if (options.control) await loadControl();
   using lifetimes = new Lifetimes();
