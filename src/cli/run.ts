@@ -1,7 +1,6 @@
 import type { Given, Option } from './arguments.ts';
 import { STATUS, type Command } from './command.ts';
 import { machineOptions } from './run-options.ts';
-import { runMachine } from '../host/run-machine.ts';
 import type { Stop } from '../machine/run-loop.ts';
 
 const OPTIONS: readonly Option[] = [
@@ -55,6 +54,8 @@ export const run: Command = {
   operands: [],
   options: OPTIONS,
   run: async (given: Given) => {
+    // Most verbs need no machine of their own.
+    const { runMachine } = await import('../host/run-machine.ts');
     const { stop, exitStatus = STATUS.DONE } = await runMachine(machineOptions(given));
     return stop === 'debug-exit' ? exitStatus & 0xff : STATUS_OF[stop];
   },

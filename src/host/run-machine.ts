@@ -1,7 +1,6 @@
 import { Lifetimes } from '../base/disposable.ts';
 import { KiB, MiB, SECOND } from '../base/units.ts';
 import { standstillBootRom, type KernelConfig } from '../machine/direct-boot.ts';
-import { builtInBootRom } from '../machine/built-in-guest/boot-rom.ts';
 import type { MachineConfig } from '../machine/config.ts';
 import { ConfigError } from '../machine/config-error.ts';
 import { mapStrip } from '../machine/inspect/map-strip.ts';
@@ -50,7 +49,7 @@ function openSink(choice: SinkChoice, outlets: Record<'stdout' | 'stderr', Outle
   }
 }
 
-function readConfig(options: RunOptions, variables: Uint8Array | undefined): MachineConfig {
+async function readConfig(options: RunOptions, variables: Uint8Array | undefined): Promise<MachineConfig> {
   const { optionRomFile, framebuffer } = options;
   if (optionRomFile !== undefined && framebuffer === undefined) {
     throw new ConfigError(`option ROM '${optionRomFile}' needs the display, which is off`);
@@ -60,7 +59,7 @@ function readConfig(options: RunOptions, variables: Uint8Array | undefined): Mac
     name: options.name,
     memory: options.memory,
     boot: readKernel(options),
-    bootRom: readBootRom(options),
+    bootRom: await readBootRom(options),
     variables,
     debugExit: options.debugExit,
     dmaEngine: options.dmaEngine,
@@ -71,9 +70,12 @@ function readConfig(options: RunOptions, variables: Uint8Array | undefined): Mac
   };
 }
 
-function readBootRom({ bootRomFile, kernelFile }: RunOptions): Uint8Array {
+async function readBootRom({ bootRomFile, kernelFile }: RunOptions): Promise<Uint8Array> {
   if (bootRomFile !== undefined) return readImage(bootRomFile, IMAGE_LENGTH_MAX);
-  return kernelFile === undefined ? builtInBootRom() : standstillBootRom();
+  if (kernelFile !== undefined) return standstillBootRom();
+  // The assembler comes with it.
+  const { builtInBootRom } = await import('../machine/built-in-guest/boot-rom.ts');
+  return builtInBootRom();
 }
 
 function openVariables({ variablesFile }: RunOptions): FlashFile | undefined {
@@ -106,7 +108,7 @@ function readKernel({
 export async function runMachine(options: RunOptions): Promise<Ending> {
   using lifetimes = new Lifetimes();
   await using variables = openVariables(options);
-  const config = readConfig(options, variables?.image);
+  const config = await readConfig(options, variables?.image);
   if (options.screenshotFile !== undefined) checkWritable(options.screenshotFile);
   if (options.control) await loadControl();
   const tap = new SerialTap();
