@@ -11,7 +11,7 @@ export interface RunOptions {
   readonly memory: number;
   /** The built-in guest when absent. */
   readonly bootRomFile: string | undefined;
-  /** A kernel that is started without firmware. */
+  /** A kernel to start: by the boot ROM if one is given. */
   readonly kernelFile: string | undefined;
   /** Its initrd, or its modules. */
   readonly moduleFiles: readonly string[];
