@@ -8,7 +8,11 @@ const OPTIONS: readonly Option[] = [
   { name: 'name', value: 'NAME', default: 'skep', summary: 'name of the machine' },
   { name: 'memory', value: 'SIZE', default: '128M', summary: 'RAM; a number below 1048576 counts MiB' },
   { name: 'bootrom', value: 'FILE', summary: 'boot ROM image; without it the built-in guest runs' },
-  { name: 'kernel', value: 'FILE', summary: 'kernel to start without firmware: bzImage, ELF with PVH note, multiboot' },
+  {
+    name: 'kernel',
+    value: 'FILE',
+    summary: 'kernel to start: bzImage, ELF with PVH note, multiboot; with a boot ROM, by its firmware',
+  },
   { name: 'initrd', value: 'FILE[,FILE]', summary: 'its initrd, or its modules' },
   { name: 'append', value: 'TEXT', summary: 'its command line' },
   { name: 'option-rom', value: 'FILE', summary: 'option ROM image of the display' },

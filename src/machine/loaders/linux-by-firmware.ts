@@ -3,7 +3,7 @@ import { FW_CFG_ITEM, littleEndian } from '../../devices/fw-cfg.ts';
 import { ConfigError } from '../config-error.ts';
 import { StructureWriter } from '../structure-writer.ts';
 import type { BootRequest } from './boot-plan.ts';
-import { HEADER, HEAP_SLACK, LOAD_HIGH_ADDRESS, LOADER_TYPE, readLinux, type Linux } from './linux-header.ts';
+import { HEADER, HEAP_SLACK, isLinux, LOAD_HIGH_ADDRESS, LOADER_TYPE, readLinux, type Linux } from './linux-header.ts';
 
 /** A numbered item of fw_cfg, and its bytes. */
 export type FirmwareItem = readonly [item: number, bytes: Uint8Array];
@@ -33,6 +33,8 @@ const PIECES = {
 
 /** What firmware needs to start a bzImage from its real-mode code on, as QEMU hands it over. */
 export function linuxItems(request: Pick<BootRequest, 'kernel' | 'modules' | 'commandLine' | 'ram'>): FirmwareItem[] {
+  const { name } = request.kernel;
+  if (!isLinux(request)) throw new ConfigError(`kernel '${name}' is no bzImage, and firmware starts no other kind`);
   const linux = readLinux(request);
   const { code, commandLine, initrd } = linux;
   if (commandLine.length > COMMAND_LINE.end - COMMAND_LINE.address) {

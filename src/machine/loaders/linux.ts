@@ -17,7 +17,7 @@ const ENTRY_64 = 0x200;
 export function loadLinux(request: BootRequest): BootPlan {
   const { kernel } = request;
   const { image, header, code, commandLine, initrd } = readLinux(request);
-  if (!header.isEnteredDirectly) image.fail('has no entry but the one for a BIOS: give it a boot ROM that is one');
+  if (!header.isEnteredDirectly) image.fail('calls a BIOS: give one as the boot ROM');
   const space = new RamSpace(request.map);
   space.claim(`kernel '${kernel.name}'`, header.load, header.extent);
   space.write(header.load, code);
