@@ -1,10 +1,11 @@
 const WIDTH = 80;
 const HEIGHT = 25;
 
-/** A control sequence: its parameters, and the letter that says what it does (ECMA-48, 5.4). */
-const SEQUENCE = /^\x1b\[([0-9;?]*)([@-~])/;
-/** Escape sequences that choose a character set or reset the terminal change nothing here. */
-const OTHER_ESCAPE = /^\x1b(?:[()].|.)/;
+const ESCAPE = '\x1b';
+/** After an escape, a control sequence: its parameters, and the letter that says what it does (ECMA-48, 5.4). */
+const SEQUENCE = /^\[([0-9;?]*)([@-~])/;
+/** What chooses a character set or resets the terminal changes nothing here. */
+const OTHER_SEQUENCE = /^(?:[()].|.)/;
 
 /** What a terminal of 80 by 25 shows after a guest has sent this to it, line by line. Colours and scrolling are left out. */
 export function ansiScreen(sent: string): string {
@@ -14,7 +15,7 @@ export function ansiScreen(sent: string): string {
 }
 
 class AnsiScreen {
-  readonly lines: string[][] = Array.from({ length: HEIGHT }, () => new Array<string>(WIDTH).fill(' '));
+  readonly lines: string[][] = Array.from({ length: HEIGHT }, () => Array.from(' '.repeat(WIDTH)));
   #row = 0;
   #column = 0;
 
@@ -36,13 +37,14 @@ class AnsiScreen {
   /** How many characters it took. */
   #next(sent: string, at: number): number {
     const character = sent[at] ?? '';
-    if (character !== '\x1b') {
-      this.#put(character);
-      return 1;
-    }
-    const rest = sent.slice(at, at + 32);
+    if (character === ESCAPE) return 1 + this.#obey(sent.slice(at + 1, at + 32));
+    this.#put(character);
+    return 1;
+  }
+
+  #obey(rest: string): number {
     const sequence = SEQUENCE.exec(rest);
-    if (sequence === null) return OTHER_ESCAPE.exec(rest)?.[0].length ?? 1;
+    if (sequence === null) return OTHER_SEQUENCE.exec(rest)?.[0].length ?? 0;
     const [whole, parameters = '', action = ''] = sequence;
     this.#actions[action]?.(parameters.split(';').map(Number));
     return whole.length;

@@ -45,8 +45,8 @@ const NIGHT = 3_600_000;
 
 /** A test of stock guests that takes minutes: `npm run nightly` runs it, and its name says so. */
 export function nightlyTest(name: string, needs: readonly StockFile[], body: () => void | Promise<void>): void {
-  if (!IS_NIGHT) return void test.skip(`${name} [nightly: 'npm run nightly' runs it]`, body);
-  testUnless(missingFiles(needs, 'npm run guests -- --nightly'), name, body, NIGHT);
+  if (IS_NIGHT) testUnless(missingFiles(needs, 'npm run guests -- --nightly'), name, body, NIGHT);
+  else test.skip(`${name} [nightly: 'npm run nightly' runs it]`, body);
 }
 
 /** A test that needs a program of the host, and perhaps stock guests for it. */
