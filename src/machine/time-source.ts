@@ -43,33 +43,3 @@ export function instructionTime(instructions: () => number): TimeSource {
     resume() {},
   };
 }
-
-/** A slice under the host's clock: short enough for timers and input, long enough not to count. */
-const SLICE = 1_000_000;
-
-/** Time is the host's. The speed of the engine is learnt slice by slice, to end slices close to deadlines. */
-export function hostTime(host: () => Nanoseconds): TimeSource {
-  let start = host();
-  let pausedAt: Nanoseconds | undefined;
-  const now = (): Nanoseconds => (pausedAt ?? host()) - start;
-  let perNanosecond = 0.02;
-  return {
-    now,
-    instructionsUntil(deadline) {
-      const remaining = Math.min(SLICE, Math.max(10_000, deadline - now()));
-      return Math.max(1, Math.ceil(remaining * perNanosecond));
-    },
-    ran(instructions, since) {
-      const elapsed = now() - since;
-      if (instructions >= 500 && elapsed > 0) perNanosecond += (instructions / elapsed - perNanosecond) / 8;
-    },
-    idle: (deadline) => Math.max(0, deadline - now()),
-    pause() {
-      pausedAt ??= host();
-    },
-    resume() {
-      if (pausedAt !== undefined) start += host() - pausedAt;
-      pausedAt = undefined;
-    },
-  };
-}
