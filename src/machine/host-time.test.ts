@@ -35,7 +35,6 @@ class Rehearsal {
     const { time, timers } = this;
     timers.fireDue();
     const before = this.instructions;
-    const since = time.now();
     const limit = before + time.instructionsUntil(timers.nextDeadline);
     this.ended = false;
     while (this.instructions < limit && !this.ended) {
@@ -43,7 +42,7 @@ class Rehearsal {
       interfere();
       seen(time.now());
     }
-    time.ran(this.instructions - before, since);
+    time.ran(this.instructions - before);
   }
 
   /** Idles to the next alarm and sleeps too long by `overshoot`. */
@@ -85,9 +84,9 @@ describe.each(STALLS)('on a host that %s', (_name, length, every) => {
       largest = Math.max(largest, now - last);
       last = now;
     };
-    while (last < SECOND / 5) rehearsal.slice(seen, interfere);
+    while (rehearsal.time.now() < SECOND / 5) rehearsal.slice(seen, interfere);
     expect(smallest).toBeGreaterThan(0);
-    expect(largest).toBeLessThanOrEqual(210 * MICROSECOND);
+    expect(largest).toBeLessThanOrEqual(420 * MICROSECOND);
     expect(last).toBeLessThanOrEqual(rehearsal.passed);
   });
 
@@ -212,7 +211,7 @@ describe('arrears', () => {
       timers.fireDue();
       time.instructionsUntil(timers.nextDeadline);
       rehearsal.work(20);
-      time.ran(20, time.now());
+      time.ran(20);
       if (time.idle(timers.nextDeadline) > 0) sleeps++;
     }
     expect(rung).toEqual([4, 8, 12, 16, 20].map((milliseconds) => milliseconds * MILLISECOND));
@@ -270,7 +269,7 @@ describe('a slice', () => {
     expect([time.now(), rehearsal.ended]).toEqual([5_000, false]);
     rehearsal.work(1_500);
     expect([time.now(), rehearsal.ended]).toEqual([10_000, true]);
-    time.ran(2_500, 0);
+    time.ran(2_500);
     rehearsal.ended = false;
     expect([time.now(), rehearsal.ended]).toEqual([10_000, false]);
     alarm.disarm();

@@ -48,6 +48,8 @@ export class HostTime implements TimeSource {
   #host: Nanoseconds;
   #instructions = 0;
   #state: 'slice' | 'between' | 'idle' | 'paused' = 'between';
+  /** What the work of this slice has taken. */
+  #worked: Nanoseconds = 0;
   /** The engine's speed, learnt slice by slice. */
   #instructionsPerNanosecond = 0.02;
 
@@ -63,15 +65,17 @@ export class HostTime implements TimeSource {
 
   instructionsUntil(deadline: Nanoseconds): number {
     this.#state = 'slice';
+    this.#worked = 0;
     const remaining = Math.min(SLICE, Math.max(SHORTEST_SLICE, deadline - this.#now));
-    return Math.max(1, Math.ceil(remaining * this.#instructionsPerNanosecond));
+    const pace = this.#arrears > remaining ? PACE : 1;
+    return Math.max(1, Math.ceil((remaining / pace) * this.#instructionsPerNanosecond));
   }
 
-  ran(instructions: number, since: Nanoseconds): void {
+  ran(instructions: number): void {
     if (this.#state === 'slice') this.#state = 'between';
-    const elapsed = this.now() - since;
-    if (instructions < 500 || elapsed <= 0) return;
-    this.#instructionsPerNanosecond += (instructions / elapsed - this.#instructionsPerNanosecond) / 8;
+    this.now();
+    if (instructions < 500 || this.#worked <= 0) return;
+    this.#instructionsPerNanosecond += (instructions / this.#worked - this.#instructionsPerNanosecond) / 8;
   }
 
   idle(deadline: Nanoseconds): Nanoseconds {
@@ -97,8 +101,9 @@ export class HostTime implements TimeSource {
     this.#host += elapsed;
     this.#instructions += ran;
     this.#arrears += elapsed;
-    const possible = Math.min(LOOK + ran * INSTRUCTION, PACE * elapsed);
-    const wanted = this.#state === 'idle' ? this.#arrears : Math.min(this.#arrears, possible);
+    const work = Math.min(elapsed, LOOK + ran * INSTRUCTION);
+    this.#worked += work;
+    const wanted = this.#state === 'idle' ? this.#arrears : Math.min(this.#arrears, PACE * work);
     const toAlarm = Math.max(0, nextDeadline() - this.#now);
     const step = Math.min(wanted, toAlarm);
     this.#now += step;

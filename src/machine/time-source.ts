@@ -8,8 +8,8 @@ export interface TimeSource {
   readonly now: () => Nanoseconds;
   /** How many instructions may run before `deadline`, by what is known of their speed. At least 1. */
   instructionsUntil(deadline: Nanoseconds): number;
-  /** Told after each slice what it was. */
-  ran(instructions: number, since: Nanoseconds): void;
+  /** Told after each slice how many did run. */
+  ran(instructions: number): void;
   /** The guest idles: passes the time up to `deadline` at once if it can, else gives how long to wait. */
   idle(deadline: Nanoseconds): Nanoseconds;
   /** Between the two no time passes. */
