@@ -7,7 +7,7 @@ import { reg32, setReg32 } from './state';
 export const SIGNATURE: u32 = 0x6fb;
 
 /**
- * Leaf 1, EDX: FPU, DE, PSE, TSC, MSR, PAE, CX8, SEP, MTRR, PGE, CMOV, PAT, PSE-36, CLFSH, MMX,
+ * Leaf 1, EDX: FPU, DE, PSE, TSC, MSR, PAE, MCE, CX8, SEP, MTRR, PGE, CMOV, PAT, PSE-36, CLFSH, MMX,
  * FXSR, SSE, SSE2.
  */
 const FEATURES: u32 =
@@ -17,6 +17,7 @@ const FEATURES: u32 =
   (1 << 4) |
   (1 << 5) |
   (1 << 6) |
+  (1 << 7) |
   (1 << 8) |
   (1 << 11) |
   (1 << 12) |

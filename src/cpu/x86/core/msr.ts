@@ -40,6 +40,8 @@ import {
 import { flushTlbGlobal } from './paging';
 import { isCanonical, reg32, setReg32 } from './state';
 
+/** What the last machine check was about (SDM volume 3, section 15.10.1): there has been none. */
+const P5_MC_TYPE: u32 = 0x1;
 const TSC: u32 = 0x10;
 const PLATFORM_ID: u32 = 0x17;
 const APIC_BASE: u32 = 0x1b;
@@ -153,7 +155,7 @@ export function rdmsr(u: usize): void {
   const storage = storageOf(msr);
   if (storage != 0) setPair(load<u64>(storage));
   else if (msr == TSC) setPair(timestampCounter());
-  else if (msr == PLATFORM_ID) setPair(0);
+  else if (msr == PLATFORM_ID || msr <= P5_MC_TYPE) setPair(0);
   else if (msr == MTRR_CAP) setPair(MTRR_CAPABILITIES);
   else raiseError(VECTOR_GP, 0);
 }
