@@ -93,7 +93,7 @@ export class Machine implements Disposable {
       wallClock: deterministic ? () => DETERMINISTIC_DATE : surroundings.wallClock,
       interrupt: { set: (asserted: boolean) => this.engine.setInterruptLine(asserted) },
       nonMaskableInterrupt: () => this.engine.nonMaskableInterrupt(),
-      timeOfTimestamp: (low: number, high: number) => high * 2 ** 32 + low,
+      timeOfTimestamp: (low: number, high: number) => this.engine.timeOfTimestamp(low, high),
       setA20: (enabled: boolean) => this.engine.setA20(enabled),
       powerOff: () => this.stop('power-off'),
       requestReset: () => this.#requestReset(),
