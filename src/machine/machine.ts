@@ -24,7 +24,8 @@ import { PciDevices } from './pci-devices.ts';
 import type { LifeEvent, LifeState } from './life-event.ts';
 import { runLoop, type Pace, type Requests, type Stop } from './run-loop.ts';
 import { SerialInput } from './serial-input.ts';
-import { hostTime, instructionTime, type TimeSource } from './time-source.ts';
+import { HostTime } from './host-time.ts';
+import { instructionTime, type TimeSource } from './time-source.ts';
 
 /** What a machine is given of the world outside. */
 export interface Surroundings {
@@ -87,14 +88,18 @@ export class Machine implements Disposable {
     this.#mapRam(ram);
     this.engine = this.#lifetimes.own(new WasmEngine({ memory: this.memory, store, host: this.#engineHost() }));
     const deterministic = config.deterministic === true;
-    this.#time = deterministic ? instructionTime(() => this.engine.instructions) : hostTime(surroundings.hostTime);
-    this.#timers = new TimerQueue(this.#time.now, () => this.engine.requestExit());
+    const instructions = (): number => this.engine.instructions;
+    const due = (): void => this.engine.requestExit();
+    this.#time = deterministic
+      ? instructionTime(instructions)
+      : new HostTime({ host: surroundings.hostTime, instructions, due, nextDeadline: () => this.#timers.nextDeadline });
+    this.#timers = new TimerQueue(this.#time.now, due);
     const connections = {
       clock: this.#timers,
       wallClock: deterministic ? () => DETERMINISTIC_DATE : surroundings.wallClock,
       interrupt: { set: (asserted: boolean) => this.engine.setInterruptLine(asserted) },
       nonMaskableInterrupt: () => this.engine.nonMaskableInterrupt(),
-      timeOfTimestamp: (low: number, high: number) => high * 2 ** 32 + low,
+      timeOfTimestamp: (low: number, high: number) => this.engine.timeOfTimestamp(low, high),
       setA20: (enabled: boolean) => this.engine.setA20(enabled),
       powerOff: () => this.stop('power-off'),
       requestReset: () => this.#requestReset(),
