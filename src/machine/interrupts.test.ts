@@ -26,6 +26,7 @@ function board() {
       powerOff() {},
       requestReset() {},
       serial: { transmit() {}, room() {} },
+      variablesChanged() {},
       debugConsole() {},
     },
   });

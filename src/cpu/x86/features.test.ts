@@ -40,10 +40,12 @@ const OFFERED: readonly [name: string, leaf: number, word: Word, bit: number, so
   ['TSC', 1, 'edx', 4, 'rdtsc'],
   ['MSR', 1, 'edx', 5, rdmsr(0x1b)],
   ['PAE', 1, 'edx', 6, 'mov eax, 0x20\nmov cr4, rax'],
+  ['MCE', 1, 'edx', 7, 'mov eax, 0x60\nmov cr4, rax'],
   ['CX8', 1, 'edx', 8, `cmpxchg8b [${DATA}]`],
   ['SEP', 1, 'edx', 11, rdmsr(0x174)],
   ['MTRR', 1, 'edx', 12, rdmsr(0xfe)],
   ['PGE', 1, 'edx', 13, 'mov eax, 0xa0\nmov cr4, rax'],
+  ['MCA', 1, 'edx', 14, `${rdmsr(0x179)}\n${rdmsr(0x17a)}`],
   ['CMOV', 1, 'edx', 15, 'cmovz eax, ebx\nfninit\nfld1\nfcmove st0, st0'],
   ['PAT', 1, 'edx', 16, rdmsr(0x277)],
   ['PSE36', 1, 'edx', 17, 'mov eax, 0x30\nmov cr4, rax'],
@@ -62,6 +64,7 @@ const OFFERED: readonly [name: string, leaf: number, word: Word, bit: number, so
   ['POPCNT', 1, 'ecx', 23, 'popcnt eax, ebx'],
   ['AES', 1, 'ecx', 25, 'aesenc xmm0, xmm1'],
   ['FSGSBASE', 7, 'ebx', 0, 'rdfsbase rax'],
+  ['TSC_ADJUST', 7, 'ebx', 1, rdmsr(0x3b)],
   ['BMI1', 7, 'ebx', 3, 'andn eax, ebx, ecx'],
   [
     'SMEP',
@@ -76,7 +79,6 @@ const OFFERED: readonly [name: string, leaf: number, word: Word, bit: number, so
   ['SHA', 7, 'ebx', 29, 'sha1nexte xmm0, xmm1'],
   ['UMIP', 7, 'ecx', 2, 'mov eax, 0x820\nmov cr4, rax'],
   ['RDPID', 7, 'ecx', 22, 'db 0xf3, 0x0f, 0xc7, 0xf8'],
-  ['IBRS', 7, 'edx', 26, `${rdmsr(0x48)}\nmov eax, 1\nxor edx, edx\nwrmsr\nmov ecx, 0x49\nwrmsr`],
   ['ARCH_CAPABILITIES', 7, 'edx', 29, rdmsr(0x10a)],
   ['SYSCALL', EXTENDED, 'edx', 11, rdmsr(0xc000_0082)],
   ['NX', EXTENDED, 'edx', 20, 'mov ecx, 0xc0000080\nrdmsr\nor eax, 0x800\nwrmsr'],
@@ -211,7 +213,7 @@ test('every bit of CR4 without a feature is #GP, and so is every other one of EF
   const refused = (source: (bit: number) => string, bits: number): number[] =>
     Array.from({ length: bits }, (_, bit) => bit).filter((bit) => vectorOf(source(bit)) === 13);
   const cr4 = refused((bit) => `mov rax, cr4\nbts rax, ${bit}\nmov cr4, rax`, 64);
-  const allowed = [2, 3, 4, 5, 7, 8, 9, 10, 11, 16, 20, 21];
+  const allowed = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 20, 21];
   expect(cr4).toEqual(Array.from({ length: 64 }, (_, bit) => bit).filter((bit) => !allowed.includes(bit)));
   const efer = refused((bit) => `mov ecx, 0xc0000080\nrdmsr\nbts e${bit < 32 ? 'a' : 'd'}x, ${bit & 31}\nwrmsr`, 64);
   expect(efer).toEqual(Array.from({ length: 64 }, (_, bit) => bit).filter((bit) => ![0, 8, 10, 11].includes(bit)));
@@ -238,32 +240,26 @@ test('the leaves that describe rather than offer', () => {
   expect(ask(0x8000_0007).edx).toBe(0x100);
 });
 
-test('subleaf 2 of leaf 7 offers BHI_DIS_S, which can be set beside IBRS, and nothing else', () => {
-  expect([ask(7).eax, ask(7, 1), ask(7, 2), ask(7, 3).edx]).toEqual([
-    2,
-    { eax: 0, ebx: 0, ecx: 0, edx: 0 },
-    { eax: 0, ebx: 0, ecx: 0, edx: 1 << 4 },
-    0,
-  ]);
-  expect(vectorOf('mov ecx, 0x48\nmov eax, 0x401\nxor edx, edx\nwrmsr')).toBeUndefined();
-});
-
 test('a leaf beyond the highest answers like it', () => {
   for (const leaf of [0x17, 0x4000_0000, 0x8000_0009]) expect(ask(leaf)).toEqual(ask(0x16));
 });
 
 /** What Linux, SeaBIOS, U-Boot, memtest86+ and OVMF read without asking first, and what is there at reset. */
 const READ: readonly [name: string, number: number, value: bigint][] = [
+  ['the last machine check’s address', 0, 0n],
+  ['the last machine check’s type', 1, 0n],
   ['time-stamp counter', 0x10, 0n],
   ['platform id', 0x17, 0n],
   ['APIC base', 0x1b, 0xfee0_0900n],
-  ['speculation control', 0x48, 0n],
+  ['time-stamp adjustment', 0x3b, 0n],
   ['microcode revision', 0x8b, 0n],
   ['MTRR capabilities', 0xfe, 0x508n],
-  ['architecture capabilities', 0x10a, 0x4000_0000_0d10_e17bn],
+  ['architecture capabilities', 0x10a, 0x0d10_e179n],
   ['SYSENTER CS', 0x174, 0n],
   ['SYSENTER ESP', 0x175, 0n],
   ['SYSENTER EIP', 0x176, 0n],
+  ['machine check capabilities', 0x179, 0n],
+  ['machine check status', 0x17a, 0n],
   ['miscellaneous features', 0x1a0, 1n],
   ['debug control', 0x1d9, 0n],
   ...Array.from({ length: 16 }, (_, index): [string, number, bigint] => [`variable MTRR ${index}`, 0x200 + index, 0n]),
@@ -284,16 +280,9 @@ test.each(READ)('the MSR of %s (%i) can be read', (_, number, value) => {
 });
 
 test.each([
-  ['speculation control but IBRS', 0x48, 2, 0],
-  ['speculation control above', 0x48, 0, 1],
-  ['the prediction command but IBPB', 0x49, 2, 0],
   ['the architecture capabilities', 0x10a, 0, 0],
   ['debug control but 0', 0x1d9, 2, 0],
   ['the platform id', 0x17, 0, 0],
 ])('%s cannot be written', (_, number, low, high) => {
   expect(vectorOf(`mov ecx, ${number}\nmov eax, ${low}\nmov edx, ${high}\nwrmsr`)).toBe(13);
-});
-
-test('the prediction command cannot be read', () => {
-  expect(vectorOf(rdmsr(0x49))).toBe(13);
 });

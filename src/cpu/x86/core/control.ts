@@ -38,6 +38,7 @@ import {
   CR4_PSE,
   CR4_DE,
   CR4_FSGSBASE,
+  CR4_MCE,
   CR4_SMAP,
   CR4_SMEP,
   CR4_TSD,
@@ -72,7 +73,7 @@ import { ea, isMemory, uopReg, uopRm, uopSegment, uopSize } from './uop';
 
 const CR0_ALL: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
 const CR4_ALL: u64 =
-  CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_UMIP | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP |
+  CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_UMIP | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP |
   CR4_OSFXSR | CR4_OSXMMEXCPT;
 /** A change of these in CR0 or CR4 reads the PDPTEs again (SDM volume 3, section 4.4.1). */
 const CR0_PDPTE_BITS: u64 = CR0_PG | CR0_CD | CR0_NW;

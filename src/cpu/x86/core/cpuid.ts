@@ -7,7 +7,7 @@ import { reg32, setReg32 } from './state';
 export const SIGNATURE: u32 = 0x6fb;
 
 /**
- * Leaf 1, EDX: FPU, DE, PSE, TSC, MSR, PAE, CX8, SEP, MTRR, PGE, CMOV, PAT, PSE-36, CLFSH, MMX,
+ * Leaf 1, EDX: FPU, DE, PSE, TSC, MSR, PAE, MCE, CX8, SEP, MTRR, PGE, MCA, CMOV, PAT, PSE-36, CLFSH, MMX,
  * FXSR, SSE, SSE2.
  */
 const FEATURES: u32 =
@@ -17,10 +17,12 @@ const FEATURES: u32 =
   (1 << 4) |
   (1 << 5) |
   (1 << 6) |
+  (1 << 7) |
   (1 << 8) |
   (1 << 11) |
   (1 << 12) |
   (1 << 13) |
+  (1 << 14) |
   (1 << 15) |
   (1 << 16) |
   (1 << 17) |
@@ -35,22 +37,17 @@ const FEATURES_C: u32 =
   (1 << 0) | (1 << 1) | (1 << 9) | (1 << 13) | (1 << 19) | (1 << 20) | (1 << 22) | (1 << 23) | (1 << 25);
 /** With a local APIC also x2APIC and the deadline timer. */
 const FEATURES_C_APIC: u32 = (1 << 21) | (1 << 24);
-/** Leaf 7, EBX: FSGSBASE, BMI1, SMEP, BMI2, ADX, SMAP, SHA. */
-const FEATURES_7B: u32 = (1 << 0) | (1 << 3) | (1 << 7) | (1 << 8) | (1 << 19) | (1 << 20) | (1 << 29);
+/** Leaf 7, EBX: FSGSBASE, TSC_ADJUST, BMI1, SMEP, BMI2, ADX, SMAP, SHA. */
+const FEATURES_7B: u32 = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 7) | (1 << 8) | (1 << 19) | (1 << 20) | (1 << 29);
 /** Leaf 7, ECX: UMIP, RDPID. */
 const FEATURES_7C: u32 = (1 << 2) | (1 << 22);
+/** Leaf 7, EDX: IA32_ARCH_CAPABILITIES. */
+const FEATURES_7D: u32 = 1 << 29;
 /** Leaf 80000001h, EDX: SYSCALL, NX, pages of 1 GiB, RDTSCP, long mode; ECX: LAHF in 64-bit mode, LZCNT, PREFETCHW. */
 const FEATURES_EXTENDED: u32 = (1 << 11) | (1 << 20) | (1 << 26) | (1 << 27) | (1 << 29);
 const FEATURES_EXTENDED_C: u32 = (1 << 0) | (1 << 5) | (1 << 8);
 /** The time-stamp counter runs at one rate always. */
 const INVARIANT_TSC: u32 = 1 << 8;
-/**
- * Leaf 7, EDX: IA32_SPEC_CTRL with IBRS, and IA32_ARCH_CAPABILITIES, which says that nothing is speculated: systems then
- * leave out what they do against it.
- */
-const FEATURES_7D: u32 = (1 << 26) | (1 << 29);
-/** Subleaf 2: BHI_DIS_S in IA32_SPEC_CTRL, which spares systems a loop of branches at each system call. */
-const FEATURES_7D_2: u32 = 1 << 4;
 /** Leaf 6, EAX: the APIC timer runs always. */
 const ALWAYS_RUNNING_TIMER: u32 = 1 << 2;
 /** CLFLUSH lines of 64 bytes, in units of 8. */
@@ -86,16 +83,11 @@ function basic(leaf: u32, subleaf: u32): void {
   else if (leaf == 2) answer(0x00ff_0001, 0, 0, 0);
   else if (leaf == 4) cache(subleaf);
   else if (leaf == 6) answer(hasApic() ? ALWAYS_RUNNING_TIMER : 0, 0, 0, 0);
-  else if (leaf == 7) structured(subleaf);
+  else if (leaf == 7 && subleaf == 0) answer(0, FEATURES_7B, FEATURES_7C, FEATURES_7D);
   else if (leaf == 0xb && hasApic()) topology(subleaf);
   else if (leaf == 0x15) answer(1, 1, CLOCK_HZ, 0);
   else if (leaf == 0x16) answer(CLOCK_MHZ, CLOCK_MHZ, CLOCK_MHZ, 0);
   else answer(0, 0, 0, 0);
-}
-
-function structured(subleaf: u32): void {
-  if (subleaf == 0) answer(2, FEATURES_7B, FEATURES_7C, FEATURES_7D);
-  else answer(0, 0, 0, subleaf == 2 ? FEATURES_7D_2 : 0);
 }
 
 function hasApic(): bool {
