@@ -16,7 +16,7 @@ import type { BarSpaces } from '../devices/pci/bar.ts';
 import { ConfigMechanism } from '../devices/pci/config-mechanism.ts';
 import { InterruptRouter } from '../devices/pci/interrupt-router.ts';
 import { PciBus } from '../devices/pci/pci-bus.ts';
-import { Placement } from '../devices/pci/placement.ts';
+import { Placement, type Waiting } from '../devices/pci/placement.ts';
 import { gpa, type GuestMemory, type Segment } from '../memory/index.ts';
 import type { DisplayConfig, MachineConfig } from './config.ts';
 import type { Connections } from './connections.ts';
@@ -33,6 +33,8 @@ export interface PciOptions {
   readonly mmio: MmioBus;
   readonly interrupts: Interrupts;
   readonly connections: Connections;
+  /** Told of each address that a guest gives a device and that cannot be had. */
+  readonly refused: (waiting: Waiting) => void;
 }
 
 /** The chipset, and what hangs on PCI bus 0: devices whose memory and ports the guest moves. */
@@ -71,6 +73,7 @@ export class PciDevices {
     ];
     for (const [name, handler] of places) ports.register(PORTS[name], handler, name);
     mmio.register(PAM_RANGE, hostBridge.handler, 'host bridge');
+    catchUpWhenThereIsRoom(options, spaces, hostBridge);
     // The firmware first: the host bridge shows a copy of it.
     this.#resettable = [...firmware, hostBridge, isaBridge, this.powerManagement, apm, resetControl, configMechanism];
     if (this.display !== undefined) this.#resettable.push(this.display);
@@ -118,14 +121,36 @@ function createFirmware({ config, memory, mmio, connections }: PciOptions): [Boo
   return [code, vars];
 }
 
-function barSpaces({ memory, mmio, ports, ramLayout }: PciOptions): BarSpaces {
+/**
+ * Room for what waits is made by guests, which the placement sees itself, but also by whoever edits the map from
+ * outside, and by a local APIC that moves its page. Nobody may edit the map while he is told of an edit, so what waits
+ * is placed before the next slice.
+ */
+function catchUpWhenThereIsRoom(
+  { memory, mmio, connections: { clock } }: PciOptions,
+  spaces: BarSpaces,
+  hostBridge: I440fxHostBridge,
+): void {
+  const soon = clock.timer(() => {
+    hostBridge.catchUp();
+    spaces.memory.retry();
+  });
+  const roomMade = (): void => {
+    if (hostBridge.isBehind || spaces.memory.waiting.length > 0) soon.arm(clock.now());
+  };
+  memory.observe({ changed: ({ removed }) => removed.length > 0 && roomMade() }, { replay: false });
+  mmio.released.on(roomMade);
+}
+
+function barSpaces({ memory, mmio, ports, ramLayout, refused }: PciOptions): BarSpaces {
   return {
     memory: new Placement({
       bus: mmio,
       windows: pciWindows(ramLayout),
       memory: { covering: (start, length) => memory.covering(gpa(start), length) },
+      refused,
     }),
-    ports: new Placement({ bus: ports, windows: [PCI_PORTS] }),
+    ports: new Placement({ bus: ports, windows: [PCI_PORTS], refused }),
   };
 }
 

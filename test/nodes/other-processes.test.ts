@@ -97,6 +97,7 @@ describe("Python's mmap", () => {
     expect(vm.write(0xffff_fff0, '00')).toBe(false);
   });
 
+  // spec illumos auto_destruct: usr/src/test/bhyve-tests/tests/vmm/auto_destruct.c
   hostTest(
     'keeps its mapping while the guest moves the window, hides it, the machine is reset, and ends',
     ['nodes', 'python3'],
