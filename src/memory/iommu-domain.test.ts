@@ -116,9 +116,10 @@ describe('a domain', () => {
 
   test('says where in the store a device finds the byte at an address', () => {
     place(ram, 0, true);
+    memory.map({ segment: ram, gpa: gpa(0x8_0000), offset: 0x3000, prot: 'r--', wired: true });
     place(rom, 0x10_0000, true);
     memory.assign('a');
-    for (const address of [0, 1, 0xffff]) {
+    for (const address of [0, 1, 0xffff, 0x8_0000, 0x8_1234]) {
       expect(memory.iommuDomain!.addressAt(address)).toBe(memory.flat.addressAt(address));
     }
     expect([0x1_0000, 0x10_0000, 2 ** 52].map((at) => memory.iommuDomain!.addressAt(at))).toEqual([0, 0, 0]);
@@ -325,6 +326,13 @@ describe('a range', () => {
     ['through a domain', () => memory.assign('a')],
     ['without one', () => memory],
   ])('%s', (_name, space) => {
+    test('of no bytes is current for ever, since it needs no memory', () => {
+      place(ram, 0, true);
+      const range = opened(space(), 0x800, 0, 'write');
+      memory.edit((edit) => edit.withdraw({ gpa: gpa(0), length: ram.length }));
+      expect(range.current).toBe(true);
+    });
+
     test.each(edits)('after %s', (_what, edit, current) => {
       place(ram, 0, true);
       const range = opened(space(), 0x800, 0x1000, 'write');
