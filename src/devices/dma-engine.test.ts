@@ -265,6 +265,13 @@ describe('what cannot be', () => {
     expect(board.memory.iommuDomain?.latestFaults()).toMatchObject([{ device: 'engine', gpa: fault }]);
   });
 
+  test('a command that cannot be carried out has moved nothing, whatever the last one moved', () => {
+    board.start(fill, { destination: 0, length });
+    expect([board.finish(), board.get('moved')]).toEqual([done, length]);
+    board.start(fill, { destination: 4 * GiB, length });
+    expect([board.finish(), board.get('moved')]).toEqual([done | writeFault, 0]);
+  });
+
   test('device memory is in reach without an IOMMU', () => {
     board = new Board(false);
     board.start(copy, { source: 0, destination: 0xfd00_0004, length: 100 });
