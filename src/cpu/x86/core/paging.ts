@@ -3,6 +3,7 @@
  * with pages of 4 KiB, 2 MiB and 1 GiB.
  */
 import {
+  DEBUG_ARMED_CODE,
   MODE_LONG,
   STATE_ADDRESS_MASK,
   STATE_CR0,
@@ -14,6 +15,7 @@ import {
   TLB_ENTRY_ADDEND_32,
   TLB_ENTRY_EXECUTE,
 } from './generated/layout';
+import { hiddenAccesses, HIDDEN_EXECUTE, isArmed } from './debug';
 import { raiseError, raisePageFault, VECTOR_GP } from './fault';
 import { markCodePage } from './host';
 import {
@@ -265,7 +267,7 @@ export function peek(linear: u64): i64 {
 
 /**
  * The arena address of the instruction byte at `linear`: 0 when the fetch faulted, 1 when it leads to something that is
- * not executable memory (`fetchByte` reads that). The page is marked as code.
+ * not executable memory, or holds a breakpoint (`fetchByte` reads that). The page is marked as code.
  */
 export function codePage(linear: u64): usize {
   const entry = tlbEntry(linear, currentUser());
@@ -276,6 +278,8 @@ export function codePage(linear: u64): usize {
 }
 
 function codePageSlow(linear: u64): usize {
+  // Before the walk: a breakpoint comes before the page fault.
+  if (isArmed(DEBUG_ARMED_CODE) && (hiddenAccesses(linear & ~(<u64>0xfff)) & HIDDEN_EXECUTE) != 0) return 1;
   if (!isCanonical(linear)) {
     raiseError(VECTOR_GP, 0);
     return 0;
