@@ -69,7 +69,7 @@ describe('stock OVMF', () => {
 
       // As OVMF leaves the map: the ROM at both its places, and both chips showing their arrays.
       expect(mapOf(first)).toEqual([
-        '0-bffff ram rwx',
+        '0-9ffff ram rwx',
         'c0000-c3fff ram r-x',
         'e0000-fffff bootrom r-x',
         '100000-7ffffff ram rwx',
