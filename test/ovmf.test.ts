@@ -6,6 +6,8 @@ import { stockFile, stockTest } from './stock-guest.ts';
 const CODE = 'OVMF_CODE_4M.fd';
 const VARS = 'OVMF_VARS_4M.fd';
 const PROMPT = 'Shell> ';
+/** ANSI's control sequences. */
+const CURSOR = new RegExp(`${String.fromCharCode(27)}\\[[0-9;=]*[A-Za-z]`, 'g');
 const BANNER = 'UEFI Interactive Shell v2.2';
 
 /** OVMF that has come to the prompt of its shell. */
@@ -22,7 +24,7 @@ async function ask(run: MachineRun, command: string): Promise<string> {
   const before = run.serial.length;
   run.machine.serialInput(new TextEncoder().encode(`${command}\r`));
   await run.runUntil(PROMPT, 'serial');
-  return run.serial.slice(before).replaceAll(/\u001B\[[0-9;=]*[A-Za-z]/g, '');
+  return run.serial.slice(before).replaceAll(CURSOR, '');
 }
 
 /** 100 columns and 31 rows of UEFI's glyphs, in the middle of the screen. */
