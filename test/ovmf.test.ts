@@ -53,6 +53,15 @@ function mapOf({ machine }: MachineRun): string[] {
   });
 }
 
+/** Where the last copy of an ACPI table is, which is the installed one: its signature, and bytes that sum up to 0. */
+function lastTable(ram: Buffer, signature: string): number {
+  for (let at = ram.lastIndexOf(signature); at > 0; at = ram.lastIndexOf(signature, at - 1)) {
+    const table = ram.subarray(at, at + ram.readUInt32LE(at + 4));
+    if (at % 4 === 0 && table.length < 4096 && table.reduce((sum, byte) => (sum + byte) & 0xff, 0) === 0) return at;
+  }
+  throw new Error(`there is no table ${signature}`);
+}
+
 describe('stock OVMF', () => {
   stockTest(
     'reaches the UEFI shell, and a variable that is set there is there after a restart',
@@ -79,6 +88,10 @@ describe('stock OVMF', () => {
         'ffc00000-ffc83fff vars r--',
         'ffc84000-ffffffff bootrom r-x',
       ]);
+      // The ACPI tables were placed by the firmware, and say where it has put the power-management timer.
+      const ram = Buffer.from(first.machine.memory.segment('ram')?.bytes ?? []);
+      expect(ram.readUInt32LE(lastTable(ram, 'FACP') + 76)).toBe(0xb008);
+
       expect(await ask(first, 'pci')).toContain('Vendor 1234 Device 1111');
 
       const variable = 'Skep -guid 6a7b0f5c-8d4e-4a1b-9c3d-2e1f0a9b8c7d';
