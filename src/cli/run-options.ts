@@ -22,6 +22,7 @@ export function machineOptions(given: Given): RunOptions {
     serial: parseSink('serial', 'stdio', given),
     debugConsole: parseSink('debugcon', 'stderr', given),
     firmwareConsole: parseChoice('firmware-console', ['display', 'serial'], given),
+    dmaEngine: value('device', parseDevice),
     control: !given.has('no-control'),
     traceMap: given.has('trace-map'),
     screenshotFile: given.get('screenshot'),
@@ -49,6 +50,12 @@ function parseResolution(text: string): { width: number; height: number } | unde
   const match = /^(\d{1,5})x(\d{1,5})$/.exec(text);
   if (match === null) throw new ConfigError(`framebuffer '${text}' is neither WIDTHxHEIGHT nor 'off'`);
   return { width: Number(match[1]), height: Number(match[2]) };
+}
+
+/** There is one device to choose so far. */
+function parseDevice(text: string): { iommu: boolean } {
+  if (text === 'dma-engine' || text === 'dma-engine,iommu') return { iommu: text.endsWith(',iommu') };
+  throw new ConfigError(`device '${text}' is neither dma-engine nor dma-engine,iommu`);
 }
 
 /** Files by commas. */

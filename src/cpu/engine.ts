@@ -23,6 +23,8 @@ export interface ProcessorApic {
   readonly msrHigh: number;
   /** WRMSR of one of them; false: #GP(0). */
   writeMsr(msr: number, low: number, high: number): boolean;
+  /** The time-stamp counter has been written. */
+  timestampMoved(): void;
   /** The task priority, 0 to 15. */
   cr8: number;
 }
@@ -57,6 +59,8 @@ export interface Engine extends Disposable {
   /** A register by its lower-case name: `rax`, `rip`, `rflags`, `cs`, `cs.base`, `cr0`, `gdtr.base`. */
   register(name: string): bigint;
   setRegister(name: string, value: bigint): void;
+  /** The time stamp of the host at which the guest's counter reaches a value given in two halves; now, if it has. */
+  timeOfTimestamp(low: number, high: number): number;
   /** Where a linear address leads, by the page tables as they stand and without any side effect. */
   translate(linear: number): Gpa | undefined;
 }

@@ -1,12 +1,11 @@
 import { Lifetimes } from '../base/disposable.ts';
 import { KiB, MiB, SECOND } from '../base/units.ts';
 import { standstillBootRom, type KernelConfig } from '../machine/direct-boot.ts';
-import { builtInBootRom } from '../machine/built-in-guest/boot-rom.ts';
 import type { MachineConfig } from '../machine/config.ts';
 import { ConfigError } from '../machine/config-error.ts';
 import { mapStrip } from '../machine/inspect/map-strip.ts';
 import { mapTable } from '../machine/inspect/map-table.ts';
-import { traceLine } from '../machine/inspect/map-trace.ts';
+import { refusalLine, traceLine } from '../machine/inspect/map-trace.ts';
 import { registerDump } from '../machine/inspect/register-dump.ts';
 import type { MakeArena } from '../machine/arena.ts';
 import { Machine } from '../machine/machine.ts';
@@ -50,7 +49,7 @@ function openSink(choice: SinkChoice, outlets: Record<'stdout' | 'stderr', Outle
   }
 }
 
-function readConfig(options: RunOptions, variables: Uint8Array | undefined): MachineConfig {
+async function readConfig(options: RunOptions, variables: Uint8Array | undefined): Promise<MachineConfig> {
   const { optionRomFile, framebuffer } = options;
   if (optionRomFile !== undefined && framebuffer === undefined) {
     throw new ConfigError(`option ROM '${optionRomFile}' needs the display, which is off`);
@@ -60,9 +59,10 @@ function readConfig(options: RunOptions, variables: Uint8Array | undefined): Mac
     name: options.name,
     memory: options.memory,
     boot: readKernel(options),
-    bootRom: readBootRom(options),
+    bootRom: await readBootRom(options),
     variables,
     debugExit: options.debugExit,
+    dmaEngine: options.dmaEngine,
     display: framebuffer === undefined ? undefined : { ...framebuffer, optionRom },
     firmwareConsole: options.firmwareConsole,
     deterministic: options.deterministic,
@@ -70,9 +70,12 @@ function readConfig(options: RunOptions, variables: Uint8Array | undefined): Mac
   };
 }
 
-function readBootRom({ bootRomFile, kernelFile }: RunOptions): Uint8Array {
+async function readBootRom({ bootRomFile, kernelFile }: RunOptions): Promise<Uint8Array> {
   if (bootRomFile !== undefined) return readImage(bootRomFile, IMAGE_LENGTH_MAX);
-  return kernelFile === undefined ? builtInBootRom() : standstillBootRom();
+  if (kernelFile !== undefined) return standstillBootRom();
+  // The assembler comes with it.
+  const { builtInBootRom } = await import('../machine/built-in-guest/boot-rom.ts');
+  return builtInBootRom();
 }
 
 function openVariables({ variablesFile }: RunOptions): FlashFile | undefined {
@@ -92,20 +95,18 @@ function readKernel({
   deterministic,
 }: RunOptions): KernelConfig | undefined {
   if (kernelFile === undefined) return undefined;
-  if (bootRomFile !== undefined) {
-    throw new ConfigError(`kernel '${kernelFile}' is started without firmware: give it or a boot ROM, not both`);
-  }
   const file = (name: string): KernelConfig['kernel'] => ({ name, bytes: readImage(name, BOOT_FILE_LENGTH_MAX) });
   const seed = new Uint8Array(SEED_LENGTH);
   if (!deterministic) crypto.getRandomValues(seed);
-  return { kernel: file(kernelFile), modules: moduleFiles.map(file), commandLine, seed };
+  const startedBy = bootRomFile === undefined ? 'machine' : 'firmware';
+  return { kernel: file(kernelFile), modules: moduleFiles.map(file), commandLine, seed, startedBy };
 }
 
 /** Builds the machine that the options describe, runs it to its end and says why it ended. */
 export async function runMachine(options: RunOptions): Promise<Ending> {
   using lifetimes = new Lifetimes();
   await using variables = openVariables(options);
-  const config = readConfig(options, variables?.image);
+  const config = await readConfig(options, variables?.image);
   if (options.screenshotFile !== undefined) checkWritable(options.screenshotFile);
   if (options.control) await loadControl();
   const tap = new SerialTap();
@@ -234,14 +235,17 @@ function openTerminal(machine: Machine, receive: (bytes: Uint8Array) => void, qu
   return new Terminal({ input: process.stdin, notice, receive, waiting, quit });
 }
 
-/** One line on standard error for each edit of the map, the initial map first. */
+/** One line on standard error for each edit of the map, the initial map first, and for each edit that cannot be made. */
 function traceMap(machine: Machine, flush: () => void): Disposable {
-  return machine.memory.observe({
-    changed(change) {
-      flush();
-      process.stderr.write(`${traceLine(machine.now(), machine.action.describe(), change)}\n`);
-    },
-  });
+  const { action, memory, refusals } = machine;
+  const lifetimes = new Lifetimes();
+  const say = (line: string): void => {
+    flush();
+    process.stderr.write(`${line}\n`);
+  };
+  lifetimes.own(memory.observe({ changed: (change) => say(traceLine(machine.now(), action.describe(), change)) }));
+  lifetimes.own(refusals.on((waiting) => say(refusalLine(machine.now(), action.describe(), waiting))));
+  return lifetimes;
 }
 
 /** For the built-in guest: the whole map, as a table and as a strip, at the start and whenever the framebuffer moves. */

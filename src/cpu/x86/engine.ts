@@ -15,6 +15,7 @@ interface Core {
   flush_tlb(): void;
   code_written(address: number): void;
   translate(linear: number): number;
+  time_of_timestamp(low: number, high: number): number;
   flags(): number;
   set_flags(flags: number): void;
   update_mode(): void;
@@ -124,6 +125,10 @@ export class WasmEngine implements Engine {
     return address < 0 ? undefined : (address as Gpa);
   }
 
+  timeOfTimestamp(low: number, high: number): number {
+    return this.#core.time_of_timestamp(low, high);
+  }
+
   /**
    * What the decoder makes of the start of `bytes` in a mode (MODE bits): the length of an instruction, or 0x100 and the
    * vector of the exception that it raises.
@@ -189,6 +194,7 @@ function hostCalls(memory: GuestMemory, host: EngineHost): Record<string, unknow
     msr_high: () => host.apic?.msrHigh ?? 0,
     msr_write: (msr: number, low: number, high: number) =>
       host.apic === undefined ? NO_APIC : Number(host.apic.writeMsr(msr >>> 0, low >>> 0, high >>> 0)),
+    timestamp_moved: () => host.apic?.timestampMoved(),
     task_priority: () => host.apic?.cr8 ?? NO_TASK_PRIORITY,
     set_task_priority: (value: number) => {
       if (host.apic !== undefined) host.apic.cr8 = value;

@@ -7,7 +7,7 @@ import { reg32, setReg32 } from './state';
 export const SIGNATURE: u32 = 0x6fb;
 
 /**
- * Leaf 1, EDX: FPU, DE, PSE, TSC, MSR, PAE, MCE, CX8, SEP, MTRR, PGE, CMOV, PAT, PSE-36, CLFSH, MMX,
+ * Leaf 1, EDX: FPU, DE, PSE, TSC, MSR, PAE, MCE, CX8, SEP, MTRR, PGE, MCA, CMOV, PAT, PSE-36, CLFSH, MMX,
  * FXSR, SSE, SSE2.
  */
 const FEATURES: u32 =
@@ -22,6 +22,7 @@ const FEATURES: u32 =
   (1 << 11) |
   (1 << 12) |
   (1 << 13) |
+  (1 << 14) |
   (1 << 15) |
   (1 << 16) |
   (1 << 17) |
@@ -36,10 +37,12 @@ const FEATURES_C: u32 =
   (1 << 0) | (1 << 1) | (1 << 9) | (1 << 13) | (1 << 19) | (1 << 20) | (1 << 22) | (1 << 23) | (1 << 25);
 /** With a local APIC also x2APIC and the deadline timer. */
 const FEATURES_C_APIC: u32 = (1 << 21) | (1 << 24);
-/** Leaf 7, EBX: FSGSBASE, BMI1, SMEP, BMI2, ADX, SMAP, SHA. */
-const FEATURES_7B: u32 = (1 << 0) | (1 << 3) | (1 << 7) | (1 << 8) | (1 << 19) | (1 << 20) | (1 << 29);
+/** Leaf 7, EBX: FSGSBASE, TSC_ADJUST, BMI1, SMEP, BMI2, ADX, SMAP, SHA. */
+const FEATURES_7B: u32 = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 7) | (1 << 8) | (1 << 19) | (1 << 20) | (1 << 29);
 /** Leaf 7, ECX: UMIP, RDPID. */
 const FEATURES_7C: u32 = (1 << 2) | (1 << 22);
+/** Leaf 7, EDX: IA32_ARCH_CAPABILITIES. */
+const FEATURES_7D: u32 = 1 << 29;
 /** Leaf 80000001h, EDX: SYSCALL, NX, pages of 1 GiB, RDTSCP, long mode; ECX: LAHF in 64-bit mode, LZCNT, PREFETCHW. */
 const FEATURES_EXTENDED: u32 = (1 << 11) | (1 << 20) | (1 << 26) | (1 << 27) | (1 << 29);
 const FEATURES_EXTENDED_C: u32 = (1 << 0) | (1 << 5) | (1 << 8);
@@ -68,7 +71,7 @@ export function cpuid(u: usize): void {
   else if (leaf == 0) answer(MAXIMUM, 0x756e_6547, 0x6c65_746e, 0x4965_6e69);
   else if (leaf == 1) features();
   // A leaf above the maximum answers like the highest one.
-  else if ((leaf == 7 || leaf > MAXIMUM) && subleaf == 0) answer(0, FEATURES_7B, FEATURES_7C, 0);
+  else if ((leaf == 7 || leaf > MAXIMUM) && subleaf == 0) answer(0, FEATURES_7B, FEATURES_7C, FEATURES_7D);
   else answer(0, 0, 0, 0);
 }
 

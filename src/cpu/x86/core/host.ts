@@ -31,6 +31,9 @@
 @external('host', 'msr_write') export declare function hostMsrWrite(msr: u32, low: u32, high: u32): u32;
 /** What `task_priority` answers when there is no APIC. */
 export const NO_APIC: u32 = 0xff;
+/** Tells the local APIC that the time-stamp counter has been written. */
+// @ts-ignore: decorator
+@external('host', 'timestamp_moved') export declare function hostTimestampMoved(): void;
 /** CR8: the local APIC's task priority. */
 // @ts-ignore: decorator
 @external('host', 'task_priority') export declare function hostTaskPriority(): u32;

@@ -4,6 +4,7 @@ import { decode } from './decode';
 import { OP_RAISE } from './generated/decoder';
 import { initializeHandlers } from './generated/handlers';
 import { STATE_DEADLINE, UOP_SIZE } from './generated/layout';
+import { timeOfTimestamp } from './msr';
 import { dropExecuteTags, flushTlbGlobal, initializeTlb, peek } from './paging';
 import { resetProcessor } from './reset';
 import { uopImmediate, uopOp } from './uop';
@@ -41,6 +42,11 @@ export function code_written(address: u32): void {
 /** The guest-physical address behind a linear one, or -1. */
 export function translate(linear: f64): f64 {
   return <f64>peek(<u64>linear);
+}
+
+/** The host's time stamp at which the guest's time-stamp counter reaches a value. */
+export function time_of_timestamp(low: u32, high: u32): f64 {
+  return timeOfTimestamp(((<u64>high) << 32) | low);
 }
 
 const PROBE_UOP: usize = memory.data(UOP_SIZE, 16);
