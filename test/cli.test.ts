@@ -76,6 +76,23 @@ describe('bad input gets one clear line and status 2:', () => {
     ['a boot ROM of 4095 bytes', ['run', '--bootrom', '4095.rom'], /boot ROM of 4095 bytes .*multiple of 4096/],
     ['a boot ROM of 4097 bytes', ['run', '--bootrom', '4097.rom'], /boot ROM of 4097 bytes .*multiple of 4096/],
     ['a boot ROM over 16 MiB', ['run', '--bootrom', '16781312.rom'], /16781312 bytes .*at most 16777216/],
+    ['variables that are not there', ['run', '--bootrom', 'good.rom,vars=none'], /'none': no such file/],
+    [
+      'variables that are a directory',
+      ['run', '--bootrom', 'good.rom,vars=directory'],
+      /'directory': it is a directory/,
+    ],
+    ['variables of 0 bytes', ['run', '--bootrom', 'good.rom,vars=0.rom'], /0 bytes of flash 'vars' .*multiple of 4096/],
+    [
+      'variables of 4097 bytes',
+      ['run', '--bootrom', 'good.rom,vars=4097.rom'],
+      /4097 bytes of flash 'vars' .*multiple of 4096/,
+    ],
+    [
+      'flash over 16 MiB',
+      ['run', '--bootrom', '16781312.rom,vars=good.rom'],
+      /16781312 bytes of flash 'bootrom' .*all flash at most 16777216/,
+    ],
     ['an option ROM that is not there', ['run', '--option-rom', 'none'], /'none': no such file/],
     ['an option ROM of 0 bytes', ['run', '--option-rom', '0.rom'], /option ROM of 0 bytes/],
     [
@@ -158,7 +175,7 @@ describe('help', () => {
   test.each([[['help', 'run']], [['run', '--help']], [['run', '-h']]])('%j lists every option of run', (args) => {
     const { stdout } = skep(args);
     for (const option of [
-      '--bootrom FILE',
+      '--bootrom FILE[,vars=FILE]',
       '--memory SIZE',
       '--trace-map',
       '--deterministic',
