@@ -187,7 +187,7 @@ export class MapModel {
   destroy(name: SegmentName): boolean {
     if (this.#pieces.some(({ segment }) => segment === name)) return false;
     this.foreign.delete(name);
-    for (const key of [...this.#bytes.keys()]) if (key.startsWith(`${name}+`)) this.#bytes.delete(key);
+    for (const key of this.#bytes.keys()) if (key.startsWith(`${name}+`)) this.#bytes.delete(key);
     return true;
   }
 
