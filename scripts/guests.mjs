@@ -16,6 +16,7 @@ const GUESTS = [
   { name: 'busybox-static', witness: 'bin/busybox' },
   { name: 'busybox-static', folder: 'busybox-static-i386', witness: 'bin/busybox', architecture: 'i386' },
   { name: 'memtest86+', witness: 'boot/memtest86+x64.bin' },
+  { name: 'ovmf', witness: 'usr/share/OVMF/OVMF_CODE_4M.fd' },
 ];
 
 const root = resolve('guests');

@@ -71,6 +71,8 @@ describe('bad input gets one clear line and status 2:', () => {
     ['half a page of memory', ['run', '--memory', '1050624'], /not a multiple of 4096/],
     ['memory too large for the arena', ['run', '--memory', '4G'], /memory of 4 GiB does not fit/],
     ['memory beyond any address', ['run', '--memory', '7P'], /does not fit/],
+    ['a device that is none', ['run', '--device', 'nic'], /device 'nic' is neither dma-engine nor/],
+    ['a device behind the IOMMU without --wire', ['run', '--device', 'dma-engine,iommu'], /IOMMU needs .* to be wired/],
     ['a resolution that is none', ['run', '--framebuffer', 'big'], /framebuffer 'big' is neither/],
     ['a resolution that is too large', ['run', '--framebuffer', '4096x4096'], /4096x4096 needs more than/],
     ['a resolution that is too small', ['run', '--framebuffer', '8x8'], /at least 320x200/],

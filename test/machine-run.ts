@@ -1,9 +1,17 @@
-import { Machine, type MachineConfig, type Pace, type Stop, type Surroundings, traceLine } from '../src/index.ts';
+import {
+  Machine,
+  type MachineConfig,
+  type Pace,
+  refusalLine,
+  type Stop,
+  type Surroundings,
+  traceLine,
+} from '../src/index.ts';
 
 /** What a machine has said and done so far. */
 export class MachineRun implements Disposable {
   readonly machine: Machine;
-  /** One line for each edit of the map. */
+  /** One line for each edit of the map, and for each place that the guest wanted and did not get. */
   readonly trace: string[] = [];
   #serial = '';
   #debugConsole = '';
@@ -31,6 +39,9 @@ export class MachineRun implements Disposable {
       changed: (change) => {
         this.trace.push(traceLine(this.machine.now(), this.machine.action.describe(), change));
       },
+    });
+    this.machine.refusals.on((waiting) => {
+      this.trace.push(refusalLine(this.machine.now(), this.machine.action.describe(), waiting));
     });
   }
 

@@ -6,6 +6,8 @@ const FILES = {
   'bios-256k.bin': 'guests/seabios/usr/share/seabios/bios-256k.bin',
   'bios.bin': 'guests/seabios/usr/share/seabios/bios.bin',
   'vgabios-bochs-display.bin': 'guests/seabios/usr/share/seabios/vgabios-bochs-display.bin',
+  'OVMF_CODE_4M.fd': 'guests/ovmf/usr/share/OVMF/OVMF_CODE_4M.fd',
+  'OVMF_VARS_4M.fd': 'guests/ovmf/usr/share/OVMF/OVMF_VARS_4M.fd',
   'u-boot.rom': 'guests/u-boot-qemu/usr/lib/u-boot/qemu-x86/u-boot.rom',
   'vmlinuz-amd64': 'guests/linux-image-cloud-amd64/vmlinuz',
   'vmlinuz-686': 'guests/linux-image-686/vmlinuz',

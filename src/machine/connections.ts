@@ -16,5 +16,7 @@ export interface Connections {
   readonly powerOff: () => void;
   readonly requestReset: () => void;
   readonly serial: { transmit(byte: number): void; room(): void };
+  /** Told of each change of the variables' flash, with its bytes. */
+  readonly variablesChanged: (bytes: Uint8Array) => void;
   readonly debugConsole: (byte: number) => void;
 }

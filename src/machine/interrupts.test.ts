@@ -25,6 +25,7 @@ function board() {
       powerOff() {},
       requestReset() {},
       serial: { transmit() {}, room() {} },
+      variablesChanged() {},
       debugConsole() {},
     },
   });

@@ -71,10 +71,10 @@ export const IRQ = { timer: 0, keyboard: 1, serial: 4, rtc: 8, sci: 9, mouse: 12
 export const PCI_IRQS: readonly number[] = [5, 10, 11];
 
 /** Slots of PCI bus 0. Firmware counts on the first two. */
-export const SLOT = { hostBridge: 0, southBridge: 1, display: 2 } as const;
+export const SLOT = { hostBridge: 0, southBridge: 1, display: 2, dmaEngine: 3 } as const;
 
-/** Page tables of the flat view, beside what the engine and the segments take. */
-export const ARENA_SLACK: number = 16 * MiB;
+/** Page tables of the flat view, and guards of up to eight segments, beside what the engine and the segments take. */
+export const ARENA_SLACK: number = (16 + 8 * 8) * MiB;
 export const ARENA_LIMIT: number = 4 * GiB;
 
 export const DISPLAY_MEMORY: number = 16 * MiB;

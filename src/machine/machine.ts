@@ -3,9 +3,11 @@ import { Lifetimes } from '../base/disposable.ts';
 import { Emitter } from '../base/emitter.ts';
 import { MmioBus } from '../bus/mmio-bus.ts';
 import { PortBus } from '../bus/port-bus.ts';
-import { WasmEngine, type Engine, type EngineHost } from '../cpu/index.ts';
+import type { Engine, EngineHost } from '../cpu/index.ts';
+import { WasmEngine } from '../cpu/x86/engine.ts';
 import type { Picture, Scan } from '../devices/framebuffer.ts';
 import type { LocalApic } from '../devices/local-apic.ts';
+import type { Waiting } from '../devices/pci/placement.ts';
 import { gpa, GuestMemory, type Segment } from '../memory/index.ts';
 import { createArena, type MakeArena } from './arena.ts';
 import { checkConfig, type MachineConfig } from './config.ts';
@@ -33,6 +35,8 @@ export interface Surroundings {
   readonly wallClock: () => number;
   readonly serial: (byte: number) => void;
   readonly debugConsole: (byte: number) => void;
+  /** Told of each change of the flash with UEFI's variables, with all its bytes, which go on changing. */
+  readonly variablesChanged?: ((bytes: Uint8Array) => void) | undefined;
   /** Where segments get their bytes; memory of this process alone when absent. */
   readonly makeArena?: MakeArena | undefined;
 }
@@ -51,6 +55,8 @@ export class Machine implements Disposable {
   readonly mmio: MmioBus = new MmioBus();
   /** Told of each pause, resume, reset and stop, once it has happened. */
   readonly life: Emitter<LifeEvent> = new Emitter();
+  /** Told of each address that the guest gives a PCI device and that cannot be had: the device waits for it. */
+  readonly refusals: Emitter<Waiting> = new Emitter();
   readonly #lifetimes: Lifetimes = new Lifetimes();
   readonly #time: TimeSource;
   readonly #timers: TimerQueue;
@@ -99,6 +105,7 @@ export class Machine implements Disposable {
       requestReset: () => this.#requestReset(),
       serial: { transmit: surroundings.serial, room: () => this.#serialInput.pump() },
       debugConsole: surroundings.debugConsole,
+      variablesChanged: (bytes: Uint8Array) => surroundings.variablesChanged?.(bytes),
     };
     const layout = ramLayout(config.memory);
     const { memory, ports, mmio } = this;
@@ -114,7 +121,18 @@ export class Machine implements Disposable {
       interrupts: this.interrupts,
     });
     const { interrupts } = this;
-    this.#pci = new PciDevices({ config, memory, ram, ramLayout: layout, ports, mmio, interrupts, connections });
+    const refused = (waiting: Waiting): void => this.refusals.emit(waiting);
+    this.#pci = new PciDevices({
+      config,
+      memory,
+      ram,
+      ramLayout: layout,
+      ports,
+      mmio,
+      interrupts,
+      connections,
+      refused,
+    });
     this.#serialInput = new SerialInput(this.#isa.uart, this.#timers);
     if (config.debugExit !== undefined) this.#addDebugExit(config.debugExit);
     this.#directBoot?.apply(this);

@@ -87,6 +87,7 @@ export class I440fxHostBridge {
   readonly #modes: Uint8Array = new Uint8Array(PAM_RANGE.length / GRANULE);
   readonly #byte: Uint8Array = new Uint8Array(1);
   #refusals = 0;
+  #isBehind = false;
 
   constructor(options: HostBridgeOptions) {
     this.#options = options;
@@ -109,6 +110,16 @@ export class I440fxHostBridge {
   /** How often the map could not follow the registers, because something else was mapped there. */
   get refusals(): number {
     return this.#refusals;
+  }
+
+  /** Whether the map is not what the registers say. */
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
+  /** Makes the map what the registers say, if that is possible now. */
+  catchUp(): void {
+    if (this.#isBehind) this.#apply();
   }
 
   /** Every area back to the PCI side. After guest memory's own reset, which took the ROM's copy out. */
@@ -161,12 +172,14 @@ export class I440fxHostBridge {
     const missing = wanted.filter((piece) => !own.some((mapping) => isSame(piece, mapping)));
     try {
       memory.edit((edit) => {
-        for (const mapping of obsolete) edit.unmap(mapping);
+        for (const mapping of obsolete) edit.withdraw(mapping);
         for (const piece of missing) edit.map(piece);
       });
+      this.#isBehind = false;
     } catch (error) {
       if (!(error instanceof MemoryError)) throw error;
       this.#refusals++;
+      this.#isBehind = true;
     }
   }
 }
