@@ -98,7 +98,11 @@ describe('bad input gets one clear line and status 2:', () => {
       /kernel 'good.rom' is no bzImage, ELF file or multi/,
     ],
     ['an empty kernel', ['run', '--kernel', '0.rom'], /kernel '0.rom' is no bzImage/],
-    ['a kernel and a boot ROM', ['run', '--kernel', 'a', '--bootrom', 'b'], /give it or a boot ROM, not both/],
+    [
+      'a boot ROM with a kernel that it cannot start',
+      ['run', '--kernel', 'good.rom', '--bootrom', 'good.rom'],
+      /kernel 'good.rom' is no bzImage, and firmware starts no other kind/,
+    ],
     ['an initrd without a kernel', ['run', '--initrd', 'a'], /initrd 'a' needs a kernel/],
     ['a command line without a kernel', ['run', '--append', 'a'], /command line 'a' needs a kernel/],
     ['an exit device at no port', ['run', '--debug-exit', 'f4'], /debug exit port 'f4' is not a number/],

@@ -2,7 +2,7 @@ import { describe, expect } from 'vitest';
 import { standstillBootRom } from '../src/index.ts';
 import { busyboxInitrd } from './initrd.ts';
 import { MachineRun } from './machine-run.ts';
-import { stockFile, stockTest, type StockFile } from './stock-guest.ts';
+import { nightlyTest, stockFile, stockTest, type StockFile } from './stock-guest.ts';
 
 const MiB = 2 ** 20;
 
@@ -30,11 +30,13 @@ const COMPLAINT =
 /** Said on every PC of this chipset: its functions have 256 bytes of configuration space, and a hint how to complain. */
 const HARMLESS = /fail to add MMCONFIG|use "pci=nocrs"/;
 
-describe.each<['amd64' | '686', StockFile, StockFile, string, number]>([
-  ['amd64', 'vmlinuz-amd64', 'busybox-amd64', 'x86_64', 60],
-  ['686', 'vmlinuz-686', 'busybox-i386', 'i686', 120],
-])("Debian's kernel for %s", (_name, kernel, busybox, machine, limit) => {
-  stockTest('gives a shell, runs commands and powers off', [kernel, busybox], async () => {
+describe.each<[string, StockFile, StockFile, string, number, typeof stockTest]>([
+  ['amd64 clouds', 'vmlinuz-amd64', 'busybox-amd64', 'x86_64', 60, stockTest],
+  ['686', 'vmlinuz-686', 'busybox-i386', 'i686', 120, stockTest],
+  ['amd64', 'vmlinuz-full-amd64', 'busybox-amd64', 'x86_64', 120, nightlyTest],
+  ['686 with PAE', 'vmlinuz-686-pae', 'busybox-i386', 'i686', 120, nightlyTest],
+])("Debian's kernel for %s", (_name, kernel, busybox, machine, limit, guestTest) => {
+  guestTest('gives a shell, runs commands and powers off', [kernel, busybox], async () => {
     using run = start(kernel, busybox);
     await run.runUntil('/ # ', 'serial', limit);
     type(run, 'uname -m; cat /proc/iomem; echo $((6*7)).\n');
@@ -56,7 +58,7 @@ describe.each<['amd64' | '686', StockFile, StockFile, string, number]>([
     expect(await run.run(limit)).toBe('power-off');
   });
 
-  stockTest('starts again when it reboots', [kernel, busybox], async () => {
+  guestTest('starts again when it reboots', [kernel, busybox], async () => {
     using run = start(kernel, busybox);
     await run.runUntil('/ # ', 'serial', limit);
     type(run, 'reboot -f\n');

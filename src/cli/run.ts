@@ -11,7 +11,11 @@ const OPTIONS: readonly Option[] = [
     value: 'FILE[,vars=FILE]',
     summary: "boot ROM image, and flash for UEFI's variables; without it the built-in guest runs",
   },
-  { name: 'kernel', value: 'FILE', summary: 'kernel to start without firmware: bzImage, ELF with PVH note, multiboot' },
+  {
+    name: 'kernel',
+    value: 'FILE',
+    summary: 'kernel to start: bzImage, ELF with PVH note, multiboot; with a boot ROM, by its firmware',
+  },
   { name: 'initrd', value: 'FILE[,FILE]', summary: 'its initrd, or its modules' },
   { name: 'append', value: 'TEXT', summary: 'its command line' },
   { name: 'option-rom', value: 'FILE', summary: 'option ROM image of the display' },

@@ -95,13 +95,11 @@ function readKernel({
   deterministic,
 }: RunOptions): KernelConfig | undefined {
   if (kernelFile === undefined) return undefined;
-  if (bootRomFile !== undefined) {
-    throw new ConfigError(`kernel '${kernelFile}' is started without firmware: give it or a boot ROM, not both`);
-  }
   const file = (name: string): KernelConfig['kernel'] => ({ name, bytes: readImage(name, BOOT_FILE_LENGTH_MAX) });
   const seed = new Uint8Array(SEED_LENGTH);
   if (!deterministic) crypto.getRandomValues(seed);
-  return { kernel: file(kernelFile), modules: moduleFiles.map(file), commandLine, seed };
+  const startedBy = bootRomFile === undefined ? 'machine' : 'firmware';
+  return { kernel: file(kernelFile), modules: moduleFiles.map(file), commandLine, seed, startedBy };
 }
 
 /** Builds the machine that the options describe, runs it to its end and says why it ended. */

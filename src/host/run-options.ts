@@ -13,7 +13,7 @@ export interface RunOptions {
   readonly bootRomFile: string | undefined;
   /** The array of the flash chip below it; kept there when it has changed. */
   readonly variablesFile: string | undefined;
-  /** A kernel that is started without firmware. */
+  /** A kernel to start: by the boot ROM if one is given. */
   readonly kernelFile: string | undefined;
   /** Its initrd, or its modules. */
   readonly moduleFiles: readonly string[];

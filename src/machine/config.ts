@@ -14,7 +14,7 @@ export interface MachineConfig {
   readonly display?: DisplayConfig | undefined;
   /** Tells SeaBIOS to speak on the serial port too. */
   readonly firmwareConsole?: 'display' | 'serial';
-  /** Starts a kernel without firmware; the boot ROM is there and is not entered. */
+  /** Starts a kernel, without firmware or by it. */
   readonly boot?: KernelConfig | undefined;
   /** The first port of the exit device of kernel tests, if there is to be one. */
   readonly debugExit?: number | undefined;

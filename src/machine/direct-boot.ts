@@ -13,8 +13,10 @@ import type { BootFile, BootPlan, MemoryWrite } from './loaders/boot-plan.ts';
 import { planBoot } from './loaders/load.ts';
 import { StructureWriter } from './structure-writer.ts';
 
-/** A kernel to start without firmware. */
+/** A kernel to start. */
 export interface KernelConfig {
+  /** Who starts it: the machine when not given, and then the boot ROM is not entered. Firmware starts bzImages only. */
+  readonly startedBy?: 'machine' | 'firmware' | undefined;
   readonly kernel: BootFile;
   readonly modules: readonly BootFile[];
   readonly commandLine: string;

@@ -74,7 +74,7 @@ export class Machine implements Disposable {
     checkConfig(config);
     this.name = config.name;
     // Before anything is built: most kernels that cannot be started are refused here.
-    this.#directBoot = config.boot === undefined ? undefined : new DirectBoot(config.boot, ramLayout(config.memory));
+    this.#directBoot = directBoot(config);
     const store = this.#lifetimes.own(createArena(config, surroundings.makeArena));
     this.memory = this.#lifetimes.own(
       new GuestMemory({ store, addressBits: ADDRESS_BITS, wired: config.wired === true }),
@@ -305,4 +305,8 @@ export class Machine implements Disposable {
     this.#requests.reset = true;
     this.engine.requestExit();
   }
+}
+
+function directBoot({ boot, memory }: MachineConfig): DirectBoot | undefined {
+  return boot === undefined || boot.startedBy === 'firmware' ? undefined : new DirectBoot(boot, ramLayout(memory));
 }

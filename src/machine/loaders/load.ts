@@ -1,7 +1,8 @@
 import { ConfigError } from '../config-error.ts';
 import type { BootPlan, BootRequest } from './boot-plan.ts';
 import { isElf, readElf } from './elf.ts';
-import { isLinux, loadLinux } from './linux.ts';
+import { loadLinux } from './linux.ts';
+import { isLinux } from './linux-header.ts';
 import { findMultiboot, loadMultiboot } from './multiboot.ts';
 import { loadPvh, pvhEntry } from './pvh.ts';
 
