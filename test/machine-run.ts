@@ -8,6 +8,15 @@ import {
   traceLine,
 } from '../src/index.ts';
 
+/** The clock that a machine is given, and what it waits by. */
+export interface TestHost {
+  now(): number;
+  /** Called for each wait of a machine that idles: at the most so many nanoseconds. */
+  sleep(nanoseconds: number): void;
+}
+
+const REAL_HOST: TestHost = { now: () => performance.now() * 1e6, sleep() {} };
+
 /** What a machine has said and done so far. */
 export class MachineRun implements Disposable {
   readonly machine: Machine;
@@ -15,15 +24,20 @@ export class MachineRun implements Disposable {
   readonly trace: string[] = [];
   #serial = '';
   #debugConsole = '';
+  readonly #host: TestHost;
   #awaited: { text: string; in: 'serial' | 'debugConsole' } | undefined;
 
   /** Machines of tests are deterministic unless the test is about time. */
-  constructor(config: Partial<MachineConfig> & Pick<MachineConfig, 'bootRom'>, makeArena?: Surroundings['makeArena']) {
+  constructor(
+    config: Partial<MachineConfig> & Pick<MachineConfig, 'bootRom'>,
+    { makeArena, host = REAL_HOST }: { makeArena?: Surroundings['makeArena']; host?: TestHost | undefined } = {},
+  ) {
+    this.#host = host;
     this.machine = new Machine(
       { name: 'test', memory: 128 * 1024 * 1024, deterministic: true, ...config },
       {
         makeArena,
-        hostTime: () => performance.now() * 1e6,
+        hostTime: () => host.now(),
         wallClock: () => Date.now() / 1000,
         serial: (byte) => {
           this.#serial += String.fromCharCode(byte);
@@ -56,7 +70,7 @@ export class MachineRun implements Disposable {
   /** Runs to the machine's own end, or to the limit in seconds of machine time. */
   run(timeLimit = 60): Promise<Stop> {
     this.machine.stopAt(this.machine.now() + timeLimit * 1e9);
-    return this.machine.run(pace);
+    return this.machine.run(this.#pace());
   }
 
   /** Runs until the guest has said something; throws with all that it said when it does not. */
@@ -72,14 +86,19 @@ export class MachineRun implements Disposable {
     if (this.#awaited?.in === where && this[where].endsWith(this.#awaited.text)) this.machine.stop('interrupted');
   }
 
+  /** Tests wait for nothing: a machine that idles for ever is ended by its time limit. */
+  #pace(): Pace {
+    return {
+      breathe: () => undefined,
+      sleep: (nanoseconds) => {
+        this.#host.sleep(nanoseconds);
+        return new Promise((resume) => setImmediate(resume));
+      },
+      wake() {},
+    };
+  }
+
   [Symbol.dispose](): void {
     this.machine[Symbol.dispose]();
   }
 }
-
-/** Tests wait for nothing: a machine that idles for ever is ended by its time limit. */
-const pace: Pace = {
-  breathe: () => undefined,
-  sleep: () => new Promise((resume) => setImmediate(resume)),
-  wake() {},
-};

@@ -1,0 +1,82 @@
+import { describe, expect } from 'vitest';
+import { Random } from './host-processor/random.ts';
+import { LinuxGuest, WARNINGS } from './linux-guest.ts';
+import type { TestHost } from './machine-run.ts';
+import { nightlyTest, stockTest, type StockFile } from './stock-guest.ts';
+
+const MILLISECOND = 1e6;
+const SECOND = 1e9;
+
+/**
+ * A host of 250 MIPS whose clock costs 150 ns to look at, which wakes up too late, and which does something else for up to
+ * `stall` after running the guest for up to as long. Its time is a function of what the guest does: a run repeats.
+ */
+class BusyHost implements TestHost {
+  readonly random: Random;
+  readonly #stall: number;
+  #instructions: () => number = () => 0;
+  #waited = 0;
+  #looks = 0;
+  #next = 0;
+
+  constructor(seed: number, stall: number) {
+    this.random = new Random(seed);
+    this.#stall = stall;
+  }
+
+  runs(guest: LinuxGuest): LinuxGuest {
+    const { engine } = guest.run.machine;
+    this.#instructions = () => engine.instructions;
+    return guest;
+  }
+
+  now(): number {
+    const time = this.#instructions() * 4 + this.#looks++ * 150 + this.#waited;
+    if (this.#stall === 0 || time < this.#next) return time;
+    const stall = this.random.below(this.#stall);
+    this.#waited += stall;
+    this.#next = time + stall + this.random.below(this.#stall);
+    return time + stall;
+  }
+
+  sleep(nanoseconds: number): void {
+    this.#waited += Math.min(nanoseconds, SECOND) + this.random.below(MILLISECOND);
+  }
+}
+
+const SEED = Number(process.env.SKEP_SEED ?? Date.now() % 1e6);
+
+const HOSTS: readonly [string, stall: number, test: typeof stockTest, kernel: StockFile, busybox: StockFile][] = [
+  ['that is never late', 0, nightlyTest, 'vmlinuz-amd64', 'busybox-amd64'],
+  ['that is busy for up to 30 ms', 30 * MILLISECOND, nightlyTest, 'vmlinuz-amd64', 'busybox-amd64'],
+  ['that is busy for up to 250 ms', 250 * MILLISECOND, stockTest, 'vmlinuz-amd64', 'busybox-amd64'],
+  ['that is busy for up to 3 s', 3 * SECOND, nightlyTest, 'vmlinuz-amd64', 'busybox-amd64'],
+  ['that is busy for up to 250 ms, 686', 250 * MILLISECOND, nightlyTest, 'vmlinuz-686', 'busybox-i386'],
+];
+
+describe(`Linux by the clock of a host (seed ${SEED})`, () => {
+  for (const [name, stall, guestTest, kernel, busybox] of HOSTS) {
+    guestTest(`${name} finds every clock and timer good`, [kernel, busybox], async () => {
+      const host = new BusyHost(SEED, stall);
+      using guest = host.runs(new LinuxGuest({ kernel, busybox, host, limit: 120 }));
+      await guest.boot();
+      const before = guest.run.machine.now();
+      await guest.command('sleep 2');
+      expect(guest.run.machine.now() - before).toBeGreaterThan(2 * SECOND);
+      expect(guest.run.machine.now() - before).toBeLessThan(2.5 * SECOND);
+      const allowed = kernel === 'vmlinuz-686' ? [...WARNINGS.always, ...WARNINGS.withoutPae] : WARNINGS.always;
+      expect(await guest.warnings()).toEqual(allowed);
+      for (const good of [
+        /tsc: Fast TSC calibration using PIT/,
+        /\.\.TIMER: vector=0x30 apic1=0 pin1=2 apic2=-1 pin2=-1\r\n(?!\[[^\]]*\] \.\.)/,
+        /clocksource: acpi_pm: mask/,
+        /tsc: Refined TSC clocksource calibration: (1000\.0|999\.9)/,
+        /clocksource: Switched to clocksource tsc\r/,
+      ]) {
+        expect(guest.run.serial).toMatch(good);
+      }
+      const megahertz = /tsc: Detected ([\d.]+) MHz/.exec(guest.run.serial)?.[1];
+      expect(Math.abs(Number(megahertz) - 1000)).toBeLessThan(1);
+    });
+  }
+});
