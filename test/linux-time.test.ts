@@ -1,4 +1,6 @@
 import { describe, expect } from 'vitest';
+import { eventLoopPace } from '../src/host/event-loop-pace.ts';
+import type { Pace } from '../src/index.ts';
 import { Random } from './host-processor/random.ts';
 import { LinuxGuest, WARNINGS } from './linux-guest.ts';
 import type { TestHost } from './machine-run.ts';
@@ -41,9 +43,14 @@ class BusyHost implements TestHost {
     return time + stall;
   }
 
-  sleep(nanoseconds: number): void {
-    this.#waited += Math.min(nanoseconds, SECOND) + this.random.below(MILLISECOND);
-  }
+  readonly pace: Pace = {
+    breathe: () => undefined,
+    sleep: (nanoseconds) => {
+      this.#waited += Math.min(nanoseconds, SECOND) + this.random.below(MILLISECOND);
+      return new Promise((resume) => setImmediate(resume));
+    },
+    wake() {},
+  };
 }
 
 const SEED = Number(process.env.SKEP_SEED ?? Date.now() % 1e6);
@@ -89,3 +96,23 @@ describe(`Linux by the clock of a host (seed ${SEED})`, () => {
     });
   }
 });
+
+/** The clock of this very host, on which the machine sleeps as it does for a person. */
+const LIVE: TestHost = { now: () => performance.now() * 1e6, pace: eventLoopPace(() => {}) };
+
+nightlyTest(
+  'the clock of an idle guest keeps pace with this host over 30 s',
+  ['vmlinuz-amd64', 'busybox-amd64'],
+  async () => {
+    using guest = new LinuxGuest({ kernel: 'vmlinuz-amd64', busybox: 'busybox-amd64', host: LIVE });
+    await guest.boot();
+    const uptime = async (): Promise<number> =>
+      Number((await guest.command('cat /proc/uptime')).join('').split(' ')[0]);
+    const before = { guest: await uptime(), host: performance.now() / 1000 };
+    await guest.command('sleep 30');
+    const after = { guest: await uptime(), host: performance.now() / 1000 };
+    const ratio = (after.guest - before.guest) / (after.host - before.host);
+    expect(ratio).toBeGreaterThan(0.99);
+    expect(ratio).toBeLessThan(1.01);
+  },
+);

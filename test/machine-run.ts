@@ -8,14 +8,21 @@ import {
   traceLine,
 } from '../src/index.ts';
 
-/** The clock that a machine is given, and what it waits by. */
+/** The clock that a machine is given, and how it waits. */
 export interface TestHost {
   now(): number;
-  /** Called for each wait of a machine that idles: at the most so many nanoseconds. */
-  sleep(nanoseconds: number): void;
+  readonly pace: Pace;
 }
 
-const REAL_HOST: TestHost = { now: () => performance.now() * 1e6, sleep() {} };
+/** Tests wait for nothing: a machine that idles for ever is ended by its time limit. */
+const IMPATIENT: TestHost = {
+  now: () => performance.now() * 1e6,
+  pace: {
+    breathe: () => undefined,
+    sleep: () => new Promise((resume) => setImmediate(resume)),
+    wake() {},
+  },
+};
 
 /** What a machine has said and done so far. */
 export class MachineRun implements Disposable {
@@ -30,7 +37,7 @@ export class MachineRun implements Disposable {
   /** Machines of tests are deterministic unless the test is about time. */
   constructor(
     config: Partial<MachineConfig> & Pick<MachineConfig, 'bootRom'>,
-    { makeArena, host = REAL_HOST }: { makeArena?: Surroundings['makeArena']; host?: TestHost | undefined } = {},
+    { makeArena, host = IMPATIENT }: { makeArena?: Surroundings['makeArena']; host?: TestHost | undefined } = {},
   ) {
     this.#host = host;
     this.machine = new Machine(
@@ -70,7 +77,7 @@ export class MachineRun implements Disposable {
   /** Runs to the machine's own end, or to the limit in seconds of machine time. */
   run(timeLimit = 60): Promise<Stop> {
     this.machine.stopAt(this.machine.now() + timeLimit * 1e9);
-    return this.machine.run(this.#pace());
+    return this.machine.run(this.#host.pace);
   }
 
   /** Runs until the guest has said something; throws with all that it said when it does not. */
@@ -84,18 +91,6 @@ export class MachineRun implements Disposable {
 
   #lookFor(where: 'serial' | 'debugConsole'): void {
     if (this.#awaited?.in === where && this[where].endsWith(this.#awaited.text)) this.machine.stop('interrupted');
-  }
-
-  /** Tests wait for nothing: a machine that idles for ever is ended by its time limit. */
-  #pace(): Pace {
-    return {
-      breathe: () => undefined,
-      sleep: (nanoseconds) => {
-        this.#host.sleep(nanoseconds);
-        return new Promise((resume) => setImmediate(resume));
-      },
-      wake() {},
-    };
   }
 
   [Symbol.dispose](): void {
