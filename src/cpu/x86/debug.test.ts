@@ -392,6 +392,38 @@ describe('a load of SS', () => {
   });
 });
 
+describe('RF in the frame of an interrupt', () => {
+  const flagsOf = (source: string, count: number): number => {
+    const labels = machine.assemble(start, source, 64);
+    machine.set({ rflags: 2 });
+    machine.run(count);
+    machine.engine.setInterruptLine(true);
+    machine.set({ rflags: machine.get('rflags') | 0x200 });
+    machine.run(5);
+    machine.engine.setInterruptLine(false);
+    const found = machine.delivered();
+    expect(found).toMatchObject({ vector: 0x20, rip: BigInt(labels.get('here') ?? 0) });
+    return (found?.flags ?? 0) & RF;
+  };
+
+  it('is set between two iterations of a repeated instruction, and not after the last', () => {
+    expect(flagsOf(`mov edi, ${DATA}\nmov ecx, 0x4000\nhere: rep stosb\nhlt`, 100)).toBe(RF);
+    machine.enter(0);
+    expect(flagsOf(`mov edi, ${DATA}\nmov ecx, 4\nrep stosb\nhlt\nhere: hlt`, 10)).toBe(0);
+  });
+
+  it('is what IRET has loaded, as long as no instruction has begun', () => {
+    const frame = `push ${selectors.data0}\npush ${kernelStack}\npush ${RF | 0x202}\npush ${selectors.code0}\npush here\n`;
+    machine.set({ rflags: 2 });
+    const labels = machine.assemble(start, `${frame}iretq\nhere: hlt`, 64);
+    machine.engine.setInterruptLine(true);
+    machine.run(8);
+    machine.engine.setInterruptLine(false);
+    expect(machine.delivered()).toMatchObject({ vector: 0x20, rip: BigInt(labels.get('here') ?? 0) });
+    expect((machine.delivered()?.flags ?? 0) & RF).toBe(RF);
+  });
+});
+
 describe('the debug registers', () => {
   it.each([
     ['dr6', 0xffff_ffff, 0xffff_efff],
