@@ -3,15 +3,15 @@ import { GiB, MiB } from '../base/units.ts';
 /**
  * Where everything is, in one table per space.
  *
- *     0 ──────────────── low RAM ──────────────── C0000 ── chipset (PAM) ── 100000 ── low RAM ── LOW_RAM_LIMIT at most
+ *     0 ──────────────── low RAM ──────────────── A0000 ── chipset (SMRAM, PAM) ── 100000 ── low RAM ── LOW_RAM_LIMIT at most
  *     end of low RAM ─── PCI memory: BARs go here ─── FEC00000 ── I/O APIC … ── 4 GiB - ROM ── boot ROM ── 4 GiB
  *     4 GiB ── high RAM ── … ── PCI memory above 4 GiB, to the end of the address space
  */
 export const LOW_RAM_LIMIT: number = 3 * GiB;
 export const HIGH_RAM_START: number = 4 * GiB;
 
-/** The piece of the first megabyte that the host bridge maps: its PAM registers say what is there. */
-export const CHIPSET_START = 0xc_0000;
+/** The piece of the first megabyte that the host bridge maps: its SMRAM and PAM registers say what is there. */
+export const CHIPSET_START = 0xa_0000;
 export const CHIPSET_END = 0x10_0000;
 
 /** End of the 32-bit addresses that BARs may have: interrupt controllers and the boot ROM are above. */

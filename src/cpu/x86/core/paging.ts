@@ -61,6 +61,8 @@ const ENTRY_DIRTY: u64 = 0x40;
 const ENTRY_LARGE: u64 = 0x80;
 const ENTRY_GLOBAL: u64 = 0x100;
 const ENTRY_NO_EXECUTE: u64 = 1 << 63;
+/** Where an address may be, however wide: bits 51:0. */
+const ENTRY_ADDRESS: u64 = 0xf_ffff_ffff_ffff;
 
 /** In a PDE of a 4 MiB page, 20:13 are bits 39:32 of the address and 21 is reserved; in one of 2 MiB 20:13 are. */
 const RESERVED_4M: u64 = 0x20_0000;
@@ -172,9 +174,12 @@ function walk4M(linear: u64, access: u32, pde: u64): bool {
   return arrive(linear, access, frame, pde & 7, pde, 1, true);
 }
 
-/** Bits that must be 0 in every 64-bit entry below a PDPTE. */
+/**
+ * Bits that must be 0 in every 64-bit entry below a PDPTE of PAE paging: those above the physical width, of which long
+ * mode leaves 62:52 to software (SDM volume 3, tables 4-11 and 4-20).
+ */
 function reserved64(): u64 {
-  const tooHigh = ~load<u64>(STATE_ADDRESS_MASK) & ~ENTRY_NO_EXECUTE;
+  const tooHigh = ~load<u64>(STATE_ADDRESS_MASK) & (isLong() ? ENTRY_ADDRESS : ~ENTRY_NO_EXECUTE);
   return (load<u64>(STATE_EFER) & EFER_NXE) != 0 ? tooHigh : tooHigh | ENTRY_NO_EXECUTE;
 }
 

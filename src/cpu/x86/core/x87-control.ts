@@ -223,7 +223,8 @@ function loadPointers(u: usize, ip: u32, cs: u32, dp: u32, ds: u32): void {
   } else {
     store<u64>(STATE_X87_IP, ip);
     store<u64>(STATE_X87_DP, dp);
-    if (uopSize(u) != 2) store<u32>(STATE_X87_OPCODE_32, (cs >> 16) & 0x7ff);
+    // The image of 16 bits has no opcode: it is 0 then.
+    store<u32>(STATE_X87_OPCODE_32, uopSize(u) == 2 ? 0 : (cs >> 16) & 0x7ff);
   }
   store<u32>(STATE_X87_CS_32, real ? 0 : cs & 0xffff);
   store<u32>(STATE_X87_DS_32, real ? 0 : ds & 0xffff);

@@ -1,9 +1,12 @@
 // The x87 state: the register stack, control, status and tag words, the last-instruction pointers, and the rules about
 // when an x87 instruction may run at all (SDM volume 1, chapter 8; volume 3, section 2.5).
 import {
+  REG_RBP,
+  REG_RSP,
   SEGMENT_FLAT,
   SEG_CS,
   SEG_DS,
+  SEG_SS,
   STATE_CR0,
   STATE_FERR_32,
   STATE_HALTED_32,
@@ -18,6 +21,7 @@ import {
   STATE_X87_STATUS_32,
   STATE_X87_TOP_32,
   STATE_X87_USED_32,
+  UOP_BASE_8,
 } from './generated/layout';
 import { CR0_EM, CR0_NE, CR0_TS } from './control-bits';
 import { notStepped } from './debug';
@@ -195,7 +199,14 @@ export function remember(u: usize): void {
   store<u64>(STATE_X87_IP, startRip());
   store<u32>(STATE_X87_CS_32, segmentSelector(SEG_CS));
   if (!isMemory(u)) return;
-  const segment = uopSegment(u);
   store<u64>(STATE_X87_DP, ea(u));
-  store<u32>(STATE_X87_DS_32, segmentSelector(segment == SEGMENT_FLAT ? SEG_DS : segment));
+  store<u32>(STATE_X87_DS_32, segmentSelector(operandSegment(u)));
+}
+
+/** The segment of the memory operand: where none is looked at, what the base register stands for. */
+function operandSegment(u: usize): u32 {
+  const segment = uopSegment(u);
+  if (segment != SEGMENT_FLAT) return segment;
+  const base: u32 = load<u8>(u + UOP_BASE_8);
+  return base == REG_RSP || base == REG_RBP ? SEG_SS : SEG_DS;
 }
