@@ -12,6 +12,7 @@ const NAMES: readonly (readonly [leaf: number, register: keyof CpuidAnswer, name
     'ecx',
     'pni pclmulqdq dtes64 monitor ds_cpl vmx smx est tm2 ssse3 cid sdbg fma cx16 xtpr pdcm - pcid dca sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer aes xsave - avx f16c rdrand hypervisor',
   ],
+  [6, 'eax', 'dtherm ida arat - pln - pts hwp hwp_notify hwp_act_window hwp_epp hwp_pkg_req'],
   [
     7,
     'ebx',
@@ -40,8 +41,11 @@ const NAMES: readonly (readonly [leaf: number, register: keyof CpuidAnswer, name
   [0x8000_0007, 'edx', '- - - - - - - - nonstop_tsc - - - - - - -'],
 ];
 
-/** Flags that Linux derives itself: from being able to ask at all, from the family, and 64-bit kernels from that. */
-const DERIVED = ['cpuid', 'constant_tsc'];
+/**
+ * Flags that Linux derives itself: from being able to ask at all, from the family, from leaves Bh and 15h being there,
+ * and 64-bit kernels from that.
+ */
+const DERIVED = ['cpuid', 'constant_tsc', 'xtopology', 'tsc_known_freq', 'art'];
 const DERIVED_64 = ['rep_good', 'nopl'];
 
 /** The flags that /proc/cpuinfo should show, sorted. */
