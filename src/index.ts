@@ -10,7 +10,7 @@ export { parseMemorySize } from './machine/memory-size.ts';
 export { builtInBootRom } from './machine/built-in-guest/boot-rom.ts';
 export { mapStrip } from './machine/inspect/map-strip.ts';
 export { mapTable } from './machine/inspect/map-table.ts';
-export { traceLine } from './machine/inspect/map-trace.ts';
+export { refusalLine, traceLine } from './machine/inspect/map-trace.ts';
 export { registerDump } from './machine/inspect/register-dump.ts';
 export { eventLoopPace } from './host/event-loop-pace.ts';
 export { assemble, AssemblyError, disassemble, type Engine, type EngineHost, type Exit } from './cpu/index.ts';

@@ -20,6 +20,7 @@ test('the public API is what this list says', () => {
     'mapTable',
     'parseMemorySize',
     'planBoot',
+    'refusalLine',
     'registerDump',
     'standstillBootRom',
     'traceLine',

@@ -1,6 +1,9 @@
-import { describe, expect, test } from 'vitest';
-import { assemble } from '../src/index.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { TimerQueue } from '../src/base/clock.ts';
+import { Emitter } from '../src/base/emitter.ts';
+import { ArenaStore, assemble, GuestMemory } from '../src/index.ts';
 import { MachineRun } from './machine-run.ts';
+import { collectGarbage } from './nodes/garbage.ts';
 
 /** Counts its starts in RAM, moves the framebuffer, and resets itself by another way each time; then powers off. */
 const GUEST = `
@@ -100,5 +103,52 @@ describe('a reset', () => {
     run.machine.reset();
     expect(await run.run(5)).toBe('power-off');
     expect(run.serial).toBe('12345');
+  });
+
+  test('a thousand times leaves nothing: no segment, mapping, observer, timer, byte of the store, nor heap', async () => {
+    let store: ArenaStore | undefined;
+    using run = new MachineRun(
+      { bootRom: assemble(GUEST).bytes, display: { width: 640, height: 480, optionRom: new Uint8Array(4096) } },
+      { makeArena: (request) => (store = new ArenaStore(request)) },
+    );
+    const { machine } = run;
+    const made = [
+      vi.spyOn(GuestMemory.prototype, 'observe'),
+      vi.spyOn(GuestMemory.prototype, 'createSegment'),
+      vi.spyOn(TimerQueue.prototype, 'timer'),
+      vi.spyOn(Emitter.prototype, 'on'),
+    ];
+    const facts = (): unknown => [pieces(run), Array.from(machine.memory.segments(), ({ id }) => id), store?.used];
+    /** What a guest does to the map, and a reset. */
+    const round = (): void => {
+      for (const [register, value] of [
+        [0x1010, 0xe000_0000],
+        [0x1018, 0xd000_0000],
+        [0x1030, 0xc800_0001],
+        [0x1004, 2],
+        [0x1010, 0],
+        [0x0058, 0x0033_0000],
+      ] as const) {
+        machine.ports.write(0xcf8, 4, 0x8000_0000 + register);
+        machine.ports.write(0xcfc, 4, value);
+      }
+      machine.reset();
+      run.trace.length = 0;
+    };
+    const heapAfter = async (rounds: number): Promise<number> => {
+      for (let count = 0; count < rounds; count++) round();
+      await collectGarbage();
+      return process.memoryUsage().heapUsed;
+    };
+    const warm = await heapAfter(500);
+    const before = facts();
+    made.forEach((spy) => spy.mockClear());
+    const growth = (await heapAfter(1000)) - warm;
+    expect([machine.resets, facts()]).toEqual([1500, before]);
+    expect(made.map((spy) => spy.mock.calls.length)).toEqual([0, 0, 0, 0]);
+    made.forEach((spy) => spy.mockRestore());
+    // 500 bytes for each reset. What the engine of the language itself keeps varies by half of that.
+    expect(growth).toBeLessThan(500_000);
+    expect(await run.run(5)).toBe('power-off');
   });
 });

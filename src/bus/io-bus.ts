@@ -2,6 +2,7 @@ import { BusError } from './bus-error.ts';
 import { hex } from '../base/hex.ts';
 import { IntervalMap, type Interval } from '../base/interval-map.ts';
 import { disposable } from '../base/disposable.ts';
+import { Emitter } from '../base/emitter.ts';
 import { allOnes, type AccessSize, type IoHandler } from './io-handler.ts';
 
 /** Who answers in a range of a bus. */
@@ -18,6 +19,8 @@ const RECENT = 64;
  * since a guest that does it often has usually lost its way.
  */
 export class IoBus {
+  /** Told whenever a range has become free. */
+  readonly released: Emitter<void> = new Emitter();
   readonly #name: string;
   /** One past the last address. An access that runs past it wraps to 0. */
   readonly #size: number;
@@ -120,5 +123,6 @@ export class IoBus {
   #release(start: number): void {
     this.#claims.remove(start);
     this.#recent.fill(undefined);
+    this.released.emit();
   }
 }

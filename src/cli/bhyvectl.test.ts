@@ -46,6 +46,17 @@ describe("bhyvectl's memory map, of the reference's 4 GiB guest", () => {
   ])('%j', (row, line) => expect(memmapRow(row)).toBe(line));
 });
 
+// spec 35: FreeBSD usr.sbin/bhyvectl/bhyvectl.c: the delimiter before the first flag is a byte of 0
+test('no row of the memory map has a byte that is not printed', () => {
+  for (const [wired, iommu] of [
+    [false, false],
+    [true, false],
+    [true, true],
+  ] as const) {
+    expect(memmapRow({ ...ram, gpa: 0, length: GiB, offset: 0, wired, iommu })).toMatch(/^[ -~]*\n$/);
+  }
+});
+
 describe("bhyvectl's segments", () => {
   test.each([
     [{ id: 0, name: 'ram', kind: 'sysmem', length: 5 * GiB, mappings: 2 } as const, '0   5120MB      sysmem\n'],

@@ -34,6 +34,20 @@ for (const length of [4096, 8192, 256 * 1024, 16 * MiB]) {
   });
 }
 
+// spec 46: FreeBSD usr.sbin/bhyve/bootrom.c: sizes are checked at both ends and for whole pages
+test('a boot ROM has one page at least, 16 MiB at most, and whole pages', () => {
+  const isAccepted = (length: number): boolean => {
+    try {
+      return new BootRom({ memory: makeMemory(), image: new Uint8Array(length) }).segment.length === length;
+    } catch (error) {
+      if (error instanceof BootRomError) return false;
+      throw error;
+    }
+  };
+  expect([0, 4095, 4097, 16 * MiB + 1, 16 * MiB + 4096].filter(isAccepted)).toEqual([]);
+  expect([4096, 16 * MiB].filter(isAccepted)).toEqual([4096, 16 * MiB]);
+});
+
 test('a reset of guest memory takes it out, its own reset puts it back, and a second one changes nothing', () => {
   const memory = makeMemory();
   const rom = new BootRom({ memory, image: new Uint8Array(4096).fill(0xea) });

@@ -260,6 +260,23 @@ describe('a snapshot', () => {
   });
 });
 
+// spec 36: FreeBSD usr.sbin/bhyve/pci_fbuf.c: an access to video memory while it is unmapped trips an assertion
+test('an access to where video memory was, or past the registers, meets nobody, and the device goes on', () => {
+  const { mmio, display, config, vbe } = board();
+  config.write(0x10, 4, 0xe000_0000);
+  mmio.write(VRAM, 4, 0x1234_5678);
+  config.write(0x04, 2, 0);
+  mmio.write(0xe000_0000, 4, 0x1234_5678);
+  expect([mmio.read(VRAM, 4), mmio.read(0xe000_0000, 4), mmio.unclaimedWrites]).toEqual([allOnes(4), allOnes(4), 2]);
+  config.write(0x04, 2, 3);
+  for (const size of [1, 2, 4] as const) {
+    expect(mmio.read(REGISTERS + 4096 - size, size)).toBe(allOnes(size));
+    mmio.write(REGISTERS + 4096 - size + 1, size, 0);
+  }
+  vbe(W.width, 800);
+  expect([mmio.read(VBE + W.width, 2), display.segment.bytes[0]]).toEqual([800, 0]);
+});
+
 describe('a configuration that cannot be had', () => {
   const cases: readonly [Partial<FramebufferOptions>, RegExp][] = [
     [{ width: 63 }, /63 by 768 is refused: 64 to 4095 each way/],

@@ -26,6 +26,11 @@ describe('parseMemorySize', () => {
     expect(() => parseMemorySize(text)).toThrow(`memory size '${text}' is out of range`);
   });
 
+  // spec 34: FreeBSD lib/libvmmapi/vmmapi.c, vm_parse_memsize: '' was 0 and '-1' was 2^64 - 1
+  test('nothing at all, and less than nothing, are no size', () => {
+    for (const text of ['', '-1', '-4096', '-128M']) expect(() => parseMemorySize(text)).toThrow(ConfigError);
+  });
+
   test.each([
     '',
     '-1',

@@ -28,7 +28,7 @@ class Memory implements Disposable {
 
   constructor(name = 'vm') {
     const nodes = this.#lifetimes.own(new MachineNodes({ name, folder }));
-    this.store = this.#lifetimes.own(nodes.arenaStore({ capacity: 32 * MiB }));
+    this.store = this.#lifetimes.own(nodes.arenaStore({ capacity: 64 * MiB }));
     this.memory = this.#lifetimes.own(new GuestMemory({ store: this.store }));
     const layout = [
       { offset: 0, length: MiB, gpa: 0 },
@@ -97,6 +97,7 @@ describe("Python's mmap", () => {
     expect(vm.write(0xffff_fff0, '00')).toBe(false);
   });
 
+  // spec illumos auto_destruct: usr/src/test/bhyve-tests/tests/vmm/auto_destruct.c
   hostTest(
     'keeps its mapping while the guest moves the window, hides it, the machine is reset, and ends',
     ['nodes', 'python3'],

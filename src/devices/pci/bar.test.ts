@@ -216,6 +216,7 @@ describe('sizing', () => {
     expect(config.read(0x10, 4)).toBe(0xc);
   });
 
+  // spec 38: FreeBSD usr.sbin/bhyve/pci_emul.c: a sizing write with decoding on registers the range at ~0
   test('sizing while decoding hides the memory, maps nothing at an absurd address, and comes back with the address', () => {
     for (const kind of MEMORY_KINDS) {
       const board = new Board();
@@ -320,6 +321,7 @@ describe('placing', () => {
     }
   });
 
+  // spec 38: FreeBSD usr.sbin/bhyve/pci_emul.c: the address between the halves is really registered
   test('a 64-bit BAR written in halves arrives, whichever half comes first and whatever legal place lies between', () => {
     for (const lowFirst of [true, false]) {
       for (const from of [PLACE.mem32, PLACE.mem64]) {
@@ -473,6 +475,7 @@ describe('two BARs at one address', () => {
     });
   }
 
+  // spec 37: FreeBSD usr.sbin/bhyve/mem.c: the second range is not registered, and unregister_mem asserts that it is
   test('the loser may leave first, and the winner never notices', () => {
     const board = new Board();
     const bars = [0, 1].map(() => board.bar({ type: 'mem32', backing: 'window' }, 64 * KiB));
@@ -485,6 +488,7 @@ describe('two BARs at one address', () => {
     expect(board.spaces.memory.waiting).toEqual([]);
   });
 
+  // spec peers 8: cloud-hypervisor 8572, pull request 8695: the BAR that moves was looked up by its address
   test('two BARs of one function at one address are told apart by index', () => {
     const board = new Board();
     const both = board.function(
@@ -531,6 +535,7 @@ describe('two BARs at one address', () => {
 });
 
 describe('a BAR smaller than a page', () => {
+  // spec 41: FreeBSD D52013: a BAR below a page was mapped, and its neighbours with it
   test('is trapped, never mapped, shows the segment, and shares its page with a neighbour', () => {
     const board = new Board();
     const bars = [0, 1].map(() => board.bar({ type: 'mem32', backing: 'window' }, 2048));
@@ -545,6 +550,7 @@ describe('a BAR smaller than a page', () => {
     expect(board.load(PLACE.mem32 + 2049, 2)).toBe(0x7766);
   });
 
+  // spec 42: FreeBSD rS348694 (D20523), D32359: a trapped table in a page that was mapped
   test('does not get a page that a mapped BAR has', () => {
     const board = new Board();
     const page = board.bar({ type: 'mem32', backing: 'window' }, 4096);
@@ -558,6 +564,7 @@ describe('a BAR smaller than a page', () => {
 });
 
 describe('what went wrong in other monitors', () => {
+  // spec peers 4: cloud-hypervisor 72, 326: BARs could not be reprogrammed
   test('a guest kernel that picks another address than the firmware gets the device there (cloud-hypervisor 72, 326)', () => {
     const { board, bar } = mapped();
     decode(bar, false);
@@ -567,18 +574,21 @@ describe('what went wrong in other monitors', () => {
     expect([board.map(), board.load(0xd000_0000, 1)]).toEqual([['devmem0@d0000000'], 1]);
   });
 
+  // spec peers 5: cloud-hypervisor pull request 2508, 1797, 1798: the move of a 64-bit BAR was detected wrongly
   test('a 64-bit BAR whose upper half alone changes moves (cloud-hypervisor 2508)', () => {
     const { board, bar } = mapped('mem64');
     bar.config.write(0x14, 4, 0x12);
     expect(board.map()).toEqual(['devmem0@12fd000000']);
   });
 
+  // spec peers 6: cloud-hypervisor 7027, pull request 7053: VFIO's IOMMU mappings stayed at the old address
   test('those who follow the map, such as an IOMMU domain, are told a move once (cloud-hypervisor 7027)', () => {
     const { bar, changes } = mapped();
     program(bar, 'mem32', 0xd000_0000);
     expect(changes).toEqual(['fd000000>d0000000']);
   });
 
+  // spec peers 7: cloud-hypervisor 7938, pull request 7950: move_bar failed after configuration space had changed
   test('an address outside the windows neither fails nor leaves register and map telling two stories (cloud-hypervisor 7938)', () => {
     const { board, bar, changes } = mapped();
     program(bar, 'mem32', 0x10_0000);
@@ -587,6 +597,7 @@ describe('what went wrong in other monitors', () => {
     expect(board.map()).toEqual(['devmem0@fd000000']);
   });
 
+  // spec peers 9: firecracker pull requests 6069 to 6156: writes to BARs were dropped until August 2026
   test('a move is not dropped silently (firecracker 6069)', () => {
     const { board, bar } = mapped();
     const old = board.load(PLACE.mem32, 1);
@@ -594,6 +605,7 @@ describe('what went wrong in other monitors', () => {
     expect([old, board.load(PLACE.mem32, 1), board.load(PLACE.mem32 + MiB, 1)]).toEqual([1, 0xff, 1]);
   });
 
+  // spec 36: FreeBSD usr.sbin/bhyve/pci_fbuf.c: an address that could not be mapped was remembered and unmapped later
   test('a map that failed is not remembered as made: hiding it afterwards is harmless (bhyve fbuf)', () => {
     const { board, bar } = mapped();
     const other = board.bar({ type: 'mem32', backing: 'window' }, 64 * KiB);
@@ -604,10 +616,41 @@ describe('what went wrong in other monitors', () => {
     expect([board.map(), board.spaces.memory.waiting]).toEqual([[], []]);
   });
 
+  // spec peers 17: unicorn.js 21: the wrapper cut 48-bit addresses to 32
   test('an address above 4 GiB is not cut to 32 bits (unicorn.js 21)', () => {
     const { board } = mapped('mem64');
     expect([...board.memory].map((mapping) => Number(mapping.gpa))).toContain(PLACE.mem64);
     expect(board.load(PLACE.mem64 % (4 * GiB), 1)).toBe(0xff);
+  });
+
+  // spec 40: FreeBSD D27095, rS367606: the 64-bit window lay above what the guest's addresses can be
+  test('a BAR above the width of guest-physical addresses waits, and every address below it works (bhyve 367606)', () => {
+    const { board, bar } = mapped('mem64');
+    for (const address of [2 ** 40, 2 ** 52, 2 ** 63]) program(bar, 'mem64', address);
+    expect([board.map(), bar.bars[0]?.address, board.spaces.memory.waiting.length]).toEqual([[], 2 ** 63, 1]);
+    program(bar, 'mem64', HIGH_WINDOW.end - 64 * KiB);
+    expect(board.map()).toEqual([`devmem0@${(HIGH_WINDOW.end - 64 * KiB).toString(16)}`]);
+  });
+
+  // spec 39: FreeBSD usr.sbin/bhyve/mem.c, MEM_F_IMMUTABLE: a write to ECFG took the lock that moving the BAR needs
+  test('a device that moves itself within an access to itself neither waits for itself nor answers twice (bhyve ECFG)', () => {
+    const board = new Board();
+    const moves: number[] = [];
+    const self: IoHandler = {
+      read: () => 0x5e,
+      write(_offset, _size, value) {
+        moves.push(value);
+        program(own, 'mem32', value);
+        board.mmio.write(value, 4, 0);
+      },
+    };
+    const own = board.function([{ index: 0, type: 'mem32', length: 4096, backing: { handler: self } }]);
+    decode(own);
+    program(own, 'mem32', PLACE.mem32);
+    board.mmio.write(PLACE.mem32, 4, PLACE.mem32 + MiB);
+    expect([moves, placeOf(own)]).toEqual([[PLACE.mem32 + MiB, 0], undefined]);
+    program(own, 'mem32', PLACE.mem32);
+    expect([board.load(PLACE.mem32, 1), board.load(PLACE.mem32 + MiB, 1)]).toEqual([0x5e, 0xff]);
   });
 
   test('moving many times uses nothing up (cloud-hypervisor 6842)', () => {

@@ -37,6 +37,15 @@ test('the interrupt pin follows the device unless the command register silences 
   expect([levels.at(-1), pending()]).toEqual([false, false]);
 });
 
+// spec 17: FreeBSD rS325900, rS325039, PR 222937: a device kept its bus mastering, and went on with DMA after the VM's end
+test('a reset takes bus mastering away, and every other bit of the command register', () => {
+  const pci = new PciFunction({ name: 'x', identity });
+  pci.config.write(0x04, 2, 0xffff);
+  expect(pci.isBusMaster).toBe(true);
+  pci.reset();
+  expect([pci.isBusMaster, pci.config.read(0x04, 2)]).toEqual([false, 0]);
+});
+
 test('bus mastering is the guest’s to allow', () => {
   const pci = new PciFunction({ name: 'x', identity });
   expect(pci.isBusMaster).toBe(false);

@@ -29,6 +29,8 @@ export interface PlacementOptions {
   readonly windows: readonly AddressRange[];
   /** For an address space that guest memory takes part in. */
   readonly memory?: { covering(start: number, length: number): Iterable<unknown> };
+  /** Told of each address that cannot be had at the moment. */
+  readonly refused?: (waiting: Waiting) => void;
 }
 
 /**
@@ -42,14 +44,16 @@ export class Placement {
   readonly bus: IoBus;
   readonly windows: readonly AddressRange[];
   readonly #memory: PlacementOptions['memory'];
+  readonly #refused: PlacementOptions['refused'];
   readonly #placed: Map<Placeable, number> = new Map();
   #waiting: Waiting[] = [];
   #refusals = 0;
 
-  constructor({ bus, windows, memory }: PlacementOptions) {
+  constructor({ bus, windows, memory, refused }: PlacementOptions) {
     this.bus = bus;
     this.windows = windows;
     this.#memory = memory;
+    this.#refused = refused;
   }
 
   /** How often a guest asked for a place that could not be had at that moment. */
@@ -86,7 +90,7 @@ export class Placement {
     if (wasPlaced) this.retry();
   }
 
-  /** Places what waits and can be placed now. For the owner of the map, after it made room. */
+  /** Places what waits and can be placed now. For those who have made room, or know who did. */
   retry(): void {
     this.#waiting = this.#waiting.filter(({ what, start }) => !this.#place(what, start));
   }
@@ -106,7 +110,9 @@ export class Placement {
     if (this.#placed.delete(what)) what.hide();
     if (start === undefined) return;
     this.#refusals++;
-    this.#waiting.push({ what, start });
+    const waiting = { what, start };
+    this.#waiting.push(waiting);
+    this.#refused?.(waiting);
   }
 
   #isLegal(start: number, length: number): boolean {

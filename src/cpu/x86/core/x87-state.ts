@@ -9,6 +9,8 @@ import {
   SEG_SS,
   STATE_CR0,
   STATE_FERR_32,
+  STATE_HALTED_32,
+  STATE_IGNNE_32,
   STATE_X87,
   STATE_X87_CONTROL_32,
   STATE_X87_CS_32,
@@ -22,8 +24,10 @@ import {
   UOP_BASE_8,
 } from './generated/layout';
 import { CR0_EM, CR0_NE, CR0_TS } from './control-bits';
-import { raise, VECTOR_MF, VECTOR_NM } from './fault';
+import { notStepped } from './debug';
+import { pause, raise, VECTOR_MF, VECTOR_NM } from './fault';
 import { INVALID } from './float';
+import { hostFloatError } from './host';
 import { segmentSelector, startRip } from './state';
 import { ea, isMemory, uopSegment, uopSelector } from './uop';
 
@@ -122,7 +126,7 @@ export function summarize(): void {
   const now = status();
   const pending = (now & unmaskedExceptions()) != 0;
   setStatus(pending ? now | STATUS_SUMMARY : now & ~STATUS_SUMMARY);
-  if (!pending) store<u32>(STATE_FERR_32, 0);
+  if (!pending) setFloatError(false);
 }
 
 /** Reports exceptions; true when one of them is not masked. */
@@ -148,10 +152,14 @@ export function stackFault(overflow: bool): bool {
   return report(INVALID | STATUS_STACK_FAULT);
 }
 
-/**
- * Whether an x87 instruction may run: #NM, then a pending exception. With CR0.NE clear that one goes out by the FERR#
- * pin, and the instruction goes on as if IGNNE# were asserted (a PC's interrupt 13 comes before the next block).
- */
+/** Drives FERR#. */
+export function setFloatError(asserted: bool): void {
+  if (load<u32>(STATE_FERR_32) == u32(asserted)) return;
+  store<u32>(STATE_FERR_32, u32(asserted));
+  hostFloatError(u32(asserted));
+}
+
+/** Whether an x87 instruction may run: #NM, then a pending exception. */
 export function mayRun(): bool {
   if ((load<u64>(STATE_CR0) & (CR0_EM | CR0_TS)) != 0) {
     raise(VECTOR_NM);
@@ -160,13 +168,22 @@ export function mayRun(): bool {
   return (status() & STATUS_ES) == 0 || mayIgnorePending();
 }
 
+/**
+ * An exception is pending and the instruction waits. With CR0.NE clear it asserts FERR#, and the processor stops in front
+ * of it until an interrupt comes, unless IGNNE# is asserted (SDM volume 1, section 8.7.1, and appendix D of its older
+ * editions).
+ */
 export function mayIgnorePending(): bool {
   if ((load<u64>(STATE_CR0) & CR0_NE) != 0) {
     raise(VECTOR_MF);
     return false;
   }
-  store<u32>(STATE_FERR_32, 1);
-  return true;
+  setFloatError(true);
+  if (load<u32>(STATE_IGNNE_32) != 0) return true;
+  store<u32>(STATE_HALTED_32, 1);
+  notStepped();
+  pause();
+  return false;
 }
 
 /** For the control instructions that do not wait: only #NM. */
