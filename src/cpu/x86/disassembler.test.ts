@@ -96,6 +96,8 @@ const OBJDUMP_NAMES: Readonly<Record<string, string>> = {
   prefetchwt1: 'prefetchw',
   wbnoinvd: 'wbinvd',
   cmpxchg16b: 'cmpxchg8b',
+  fxsave64: 'fxsave',
+  fxrstor64: 'fxrstor',
 };
 
 const PREFIX_WORDS =
@@ -118,14 +120,21 @@ const mnemonicOf = (text: string): string => {
   return OBJDUMP_NAMES[name] ?? PSEUDO_OPERATIONS.get(name)?.[0] ?? name;
 };
 
-/** Not an instruction to objdump; a WAIT, which it joins with what follows; names that later processors gave to NOPs. */
-const NOT_COMPARED = /\(bad\)|\?|wait|bnd[lsmc]|\brex\b/;
+/**
+ * Not an instruction to objdump; a WAIT, which it joins with what follows; names that later processors gave to NOPs; CR8
+ * by LOCK, which is AMD's.
+ */
+const NOT_COMPARED = /\(bad\)|\?|wait|bnd[lsmc]|\brex\b|\bcr1\d/;
 /** In 64-bit code 66 before a near branch makes it another one to AMD, and nothing to Intel; 90 with REX.W is a NOP. */
-const NOT_COMPARED_64 = /^(?:(?:[c-gs]s|data16) )*(?:j\w+w? |callw |retw|retfq|loop)|xchg +rax,rax/;
+const NOT_COMPARED_64 = /^(?:(?:[c-gs]s|data16|addr32|repn?z|bnd) )*(?:j\w+w? |callw |retw|retfq|loop)|xchg +rax,rax/;
 
 /** Whether two names differ at most in a letter for the size. Later processors gave names to some NOPs. */
 const isSameName = (ours: string, theirs: string): boolean =>
-  ours === theirs || ours === 'nop' || theirs.replace(/[bwdq]$/, '') === ours || ours.replace(/[bwdq]$/, '') === theirs;
+  ours === theirs ||
+  ours === 'nop' ||
+  ours.replace(/d$/, 'q') === theirs ||
+  theirs.replace(/[bwdq]$/, '') === ours ||
+  ours.replace(/[bwdq]$/, '') === theirs;
 
 /** The operands without what the two write differently: sizes, spaces, where a segment stands, index registers that are none. */
 const operandsOf = (text: string): string =>
@@ -142,7 +151,9 @@ const writtenOperands = (text: string): string =>
     .replace(/\[ds:(?=0x)/g, '[')
     .replace(/\+eiz\*\d|eiz\*\d\+?|\+0x0\b/g, '')
     .replaceAll(' ', '')
-    .replace(/,1$/, ',0x1');
+    .replace(/,1$/, ',0x1')
+    // What SHA256RNDS2 has besides its operands.
+    .replace(/^([^,]*,[^,]*),xmm0$/, '$1');
 
 /** Operands that one of the two does not write, or that stand for a register that objdump knows better. */
 const WITHOUT_OPERANDS =
