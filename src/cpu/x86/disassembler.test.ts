@@ -192,27 +192,32 @@ const hasObjdump = spawnSync('objdump', ['--version']).status === 0 || process.e
 
 if (hasObjdump) {
   describe('binutils and the disassembler agree', () => {
-    test.each(MODES)(`on name, operands and length of random instructions in %i-bit code (seed ${SEED})`, (bits) => {
-      const bytes = randomCode(SEED + bits);
-      const differences: string[] = [];
-      let compared = 0;
-      for (const { offset, length, text } of objdump(bytes, bits)) {
-        const ours = disassemble(bytes.subarray(offset, offset + 16), { bits, address: offset });
-        if (ours.instruction === undefined || NOT_COMPARED.test(text) || ours.instruction.mnemonic === 'wait') continue;
-        if (bits === 64 && NOT_COMPARED_64.test(text)) continue;
-        compared++;
-        // In 64-bit code the two write too much differently.
-        const isWritten =
-          bits !== 64 && !text.includes('[eiz') && !WITHOUT_OPERANDS.test(ours.text.replace(PREFIX_WORDS, ''));
-        if (isWritten && operandsOf(ours.text) !== operandsOf(text)) differences.push(`${ours.text} <> ${text}`);
-        if (ours.length !== length || !isSameName(mnemonicOf(ours.text), mnemonicOf(text)))
-          differences.push(
-            `${Buffer.from(bytes.subarray(offset, offset + length)).toString('hex')} ${ours.text} (${ours.length}) <> ${text} (${length})`,
-          );
-      }
-      expect(compared).toBeGreaterThan(LENGTH / (bits === 64 ? 8 : 5));
-      expect(differences.slice(0, 40)).toEqual([]);
-    });
+    test.each(MODES)(
+      `on name, operands and length of random instructions in %i-bit code (seed ${SEED})`,
+      (bits) => {
+        const bytes = randomCode(SEED + bits);
+        const differences: string[] = [];
+        let compared = 0;
+        for (const { offset, length, text } of objdump(bytes, bits)) {
+          const ours = disassemble(bytes.subarray(offset, offset + 16), { bits, address: offset });
+          if (ours.instruction === undefined || NOT_COMPARED.test(text) || ours.instruction.mnemonic === 'wait')
+            continue;
+          if (bits === 64 && NOT_COMPARED_64.test(text)) continue;
+          compared++;
+          // In 64-bit code the two write too much differently.
+          const isWritten =
+            bits !== 64 && !text.includes('[eiz') && !WITHOUT_OPERANDS.test(ours.text.replace(PREFIX_WORDS, ''));
+          if (isWritten && operandsOf(ours.text) !== operandsOf(text)) differences.push(`${ours.text} <> ${text}`);
+          if (ours.length !== length || !isSameName(mnemonicOf(ours.text), mnemonicOf(text)))
+            differences.push(
+              `${Buffer.from(bytes.subarray(offset, offset + length)).toString('hex')} ${ours.text} (${ours.length}) <> ${text} (${length})`,
+            );
+        }
+        expect(compared).toBeGreaterThan(LENGTH / (bits === 64 ? 8 : 5));
+        expect(differences.slice(0, 40)).toEqual([]);
+      },
+      600_000,
+    );
   });
 } else {
   test.skip("binutils and the disassembler agree [skipped: no objdump; 'apt-get install binutils' brings it]");
