@@ -5,8 +5,10 @@ import { constants, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { assemble } from '../src/index.ts';
+import { busyboxInitrd } from './initrd.ts';
+import { LINUX_INIT, LinuxGuest } from './linux-guest.ts';
 import { MULTIBOOT_KERNEL } from './multiboot-kernel.ts';
-import { programTest } from './stock-guest.ts';
+import { nightlyTest, programTest, stockPath, stockTest } from './stock-guest.ts';
 
 const SKEP = resolve('dist/cli/main.js');
 let folder = '';
@@ -76,6 +78,57 @@ describe('without a terminal', () => {
     child.stdout.resume();
     const [status] = (await once(child, 'exit')) as [number];
     expect(status).toBe(130);
+  });
+});
+
+describe("Linux's shell", () => {
+  const needs = ['vmlinuz-amd64', 'busybox-amd64'] as const;
+  const MEBIBYTE = 2 ** 20;
+
+  function shell(): string[] {
+    const initrd = join(folder, 'initrd');
+    writeFileSync(initrd, busyboxInitrd('busybox-amd64', LINUX_INIT));
+    return [SKEP, 'run', '--kernel', stockPath('vmlinuz-amd64'), '--initrd', initrd, '--append', 'console=ttyS0 quiet'];
+  }
+
+  stockTest('does what comes through a pipe', needs, () => {
+    const input = 'echo $((6 * 7)) of $(uname -m)\npoweroff -f\n';
+    const { status, stdout } = spawnSync(process.execPath, shell(), { input, encoding: 'utf8' });
+    expect(stdout).toContain('\n42 of x86_64\r\n');
+    expect(status).toBe(0);
+  });
+
+  stockTest('has its programs interrupted by Ctrl-C', needs, async () => {
+    using guest = new LinuxGuest({ kernel: 'vmlinuz-amd64', busybox: 'busybox-amd64', commandLine: 'quiet' });
+    await guest.boot();
+    guest.type('sleep 1000\n');
+    await guest.run.run(2);
+    guest.type('\x03');
+    await guest.boot();
+    expect(guest.run.machine.now()).toBeLessThan(100e9);
+    expect(await guest.command('echo $?')).toEqual(['130']);
+  });
+
+  nightlyTest('floods 50 MB to a slow reader, and memory does not grow', needs, async () => {
+    const child = spawn(process.execPath, shell(), { stdio: ['pipe', 'pipe', 'ignore'] });
+    child.stdin.write('yes | head -c 50M\npoweroff -f\n');
+    let length = 0;
+    const residents: number[] = [];
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (Math.floor(length / MEBIBYTE) !== Math.floor((length + chunk.length) / MEBIBYTE)) {
+        const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+        residents.push(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]));
+        child.stdout.pause();
+        setTimeout(() => child.stdout.resume(), 100);
+      }
+      length += chunk.length;
+    });
+    const [status] = (await once(child, 'exit')) as [number];
+    expect(status).toBe(0);
+    // `yes` writes two bytes a line, and the terminal a carriage return with each.
+    expect(length).toBeGreaterThan(75 * MEBIBYTE);
+    const [, , early = 0] = residents;
+    expect(Math.max(...residents) - early).toBeLessThan(24 * 1024);
   });
 });
 
