@@ -6,6 +6,8 @@ import { stockFile, stockTest } from './stock-guest.ts';
 const CODE = 'OVMF_CODE_4M.fd';
 const VARS = 'OVMF_VARS_4M.fd';
 const PROMPT = 'Shell> ';
+/** ANSI's control sequences. */
+const CURSOR = new RegExp(`${String.fromCharCode(27)}\\[[0-9;=]*[A-Za-z]`, 'g');
 const BANNER = 'UEFI Interactive Shell v2.2';
 
 /** OVMF that has come to the prompt of its shell. */
@@ -22,7 +24,7 @@ async function ask(run: MachineRun, command: string): Promise<string> {
   const before = run.serial.length;
   run.machine.serialInput(new TextEncoder().encode(`${command}\r`));
   await run.runUntil(PROMPT, 'serial');
-  return run.serial.slice(before).replaceAll(/\u001B\[[0-9;=]*[A-Za-z]/g, '');
+  return run.serial.slice(before).replaceAll(CURSOR, '');
 }
 
 /** 100 columns and 31 rows of UEFI's glyphs, in the middle of the screen. */
@@ -51,6 +53,15 @@ function mapOf({ machine }: MachineRun): string[] {
   });
 }
 
+/** Where the last copy of an ACPI table is, which is the installed one: its signature, and bytes that sum up to 0. */
+function lastTable(ram: Buffer, signature: string): number {
+  for (let at = ram.lastIndexOf(signature); at > 0; at = ram.lastIndexOf(signature, at - 1)) {
+    const table = ram.subarray(at, at + ram.readUInt32LE(at + 4));
+    if (at % 4 === 0 && table.length < 4096 && table.reduce((sum, byte) => (sum + byte) & 0xff, 0) === 0) return at;
+  }
+  throw new Error(`there is no table ${signature}`);
+}
+
 describe('stock OVMF', () => {
   stockTest(
     'reaches the UEFI shell, and a variable that is set there is there after a restart',
@@ -69,7 +80,7 @@ describe('stock OVMF', () => {
 
       // As OVMF leaves the map: the ROM at both its places, and both chips showing their arrays.
       expect(mapOf(first)).toEqual([
-        '0-bffff ram rwx',
+        '0-9ffff ram rwx',
         'c0000-c3fff ram r-x',
         'e0000-fffff bootrom r-x',
         '100000-7ffffff ram rwx',
@@ -77,6 +88,10 @@ describe('stock OVMF', () => {
         'ffc00000-ffc83fff vars r--',
         'ffc84000-ffffffff bootrom r-x',
       ]);
+      // The ACPI tables were placed by the firmware, and say where it has put the power-management timer.
+      const ram = Buffer.from(first.machine.memory.segment('ram')?.bytes ?? []);
+      expect(ram.readUInt32LE(lastTable(ram, 'FACP') + 76)).toBe(0xb008);
+
       expect(await ask(first, 'pci')).toContain('Vendor 1234 Device 1111');
 
       const variable = 'Skep -guid 6a7b0f5c-8d4e-4a1b-9c3d-2e1f0a9b8c7d';
