@@ -15,7 +15,7 @@ const SHORTEST_SLICE = 10 * MICROSECOND;
 const LOOK = 10 * MICROSECOND;
 const INSTRUCTION = MICROSECOND;
 
-/** Arrears are made up at so many times the host's pace at the most. */
+/** While there are arrears, time goes at so many times the host's pace. */
 const PACE = 2;
 
 /** Arrears beyond this are forgiven: the guest's clock stays behind by that much. */
@@ -36,8 +36,8 @@ export interface HostTimeOptions {
  * Time is the host's, as far as the guest can have had it (docs/adr/0046-time-waits-for-the-guest.md):
  *
  * - it never passes an alarm that has not rung;
- * - between two looks it advances by no more than the work between them can account for;
- * - what the host is ahead is made up gently, or at once while the guest idles.
+ * - between two looks it advances by no more than PACE times what the work between them can have taken;
+ * - what the host is ahead is made up at PACE times the host's, or at once while the guest idles.
  */
 export class HostTime implements TimeSource {
   readonly #options: HostTimeOptions;
