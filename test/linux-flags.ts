@@ -41,12 +41,15 @@ const NAMES: readonly (readonly [leaf: number, register: keyof CpuidAnswer, name
   [0x8000_0007, 'edx', '- - - - - - - - nonstop_tsc - - - - - - -'],
 ];
 
-/**
- * Flags that Linux derives itself: from being able to ask at all, from the family, from leaves Bh and 15h being there,
- * and 64-bit kernels from that.
- */
-const DERIVED = ['cpuid', 'constant_tsc', 'xtopology', 'tsc_known_freq', 'art'];
+/** Flags that Linux derives itself: from being able to ask at all, from the family, and 64-bit kernels from that; */
+const DERIVED = ['cpuid', 'constant_tsc'];
 const DERIVED_64 = ['rep_good', 'nopl'];
+/** and from what other leaves say of the topology and of the time-stamp counter's frequency. */
+const DERIVED_FROM: readonly (readonly [leaf: number, register: keyof CpuidAnswer, flag: string])[] = [
+  [0xb, 'ebx', 'xtopology'],
+  [0x15, 'ebx', 'art'],
+  [0x15, 'ecx', 'tsc_known_freq'],
+];
 
 /** The flags that /proc/cpuinfo should show, sorted. */
 export async function expectedFlags(is64: boolean): Promise<string[]> {
@@ -54,5 +57,8 @@ export async function expectedFlags(is64: boolean): Promise<string[]> {
   const flags = NAMES.flatMap(([, register, names], index) =>
     names.split(' ').filter((name, bit) => name !== '-' && (((answers[index]?.[register] ?? 0) >>> bit) & 1) === 1),
   );
+  const others = await askCpuid(DERIVED_FROM.map(([leaf]) => leaf));
+  const derived = DERIVED_FROM.filter(([, register], index) => (others[index]?.[register] ?? 0) !== 0);
+  flags.push(...derived.map(([, , flag]) => flag));
   return [...flags, ...DERIVED, ...(is64 ? DERIVED_64 : [])].sort();
 }
