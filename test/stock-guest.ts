@@ -20,6 +20,7 @@ const FILES = {
   'memtest-x64': 'guests/memtest86+/boot/memtest86+x64.bin',
   'memtest-ia32': 'guests/memtest86+/boot/memtest86+ia32.bin',
   'ipxe.lkrn': 'guests/ipxe/boot/ipxe.lkrn',
+  'xen.gz': 'guests/xen/boot/xen-4.17-amd64.gz',
   'vmlinuz-full-amd64': 'guests/linux-image-amd64/vmlinuz',
   'vmlinuz-686-pae': 'guests/linux-image-686-pae/vmlinuz',
   'installer-linux': `${INSTALLER}/linux`,
