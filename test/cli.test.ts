@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { decode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { assemble } from '../src/index.ts';
+import { MULTIBOOT_KERNEL } from './multiboot-kernel.ts';
 
 const SKEP = resolve('dist/cli/main.js');
 let folder = '';
@@ -32,6 +33,24 @@ function rom(name: string, code: string): string {
   writeFileSync(join(folder, name), assemble(source).bytes);
   return name;
 }
+
+test('a module of a kernel may have a command line of its own behind its file', () => {
+  writeFileSync(join(folder, 'kernel'), MULTIBOOT_KERNEL);
+  writeFileSync(join(folder, 'module'), 'text of the module');
+  const options = [
+    '--kernel',
+    'kernel',
+    '--append',
+    '5',
+    '--initrd',
+    'module of=its own,module',
+    '--debug-exit',
+    '0xf4',
+  ];
+  const { status, stdout } = skep(['run', ...options]);
+  expect(stdout).toBe('kernel 5\ntext of the module\ntext of the module\n');
+  expect(status).toBe((5 << 1) | 1);
+});
 
 describe('bad input gets one clear line and status 2:', () => {
   beforeAll(() => {
@@ -120,6 +139,7 @@ describe('bad input gets one clear line and status 2:', () => {
       ['run', '--kernel', 'good.rom', '--bootrom', 'good.rom'],
       /kernel 'good.rom' is no bzImage, and firmware starts no other kind/,
     ],
+    ['a module that is not there', ['run', '--kernel', 'good.rom', '--initrd', 'none x=1'], /'none': no such file/],
     ['an initrd without a kernel', ['run', '--initrd', 'a'], /initrd 'a' needs a kernel/],
     ['a command line without a kernel', ['run', '--append', 'a'], /command line 'a' needs a kernel/],
     ['an exit device at no port', ['run', '--debug-exit', 'f4'], /debug exit port 'f4' is not a number/],

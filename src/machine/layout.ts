@@ -37,6 +37,7 @@ export const PORTS = {
   pic2: { start: 0xa0, length: 2 },
   apm: { start: 0xb2, length: 2 },
   dmaController2: { start: 0xc0, length: 0x20 },
+  coprocessorError: { start: 0xf0, length: 1 },
   serial: { start: 0x3f8, length: 8 },
   debugConsole: { start: 0x402, length: 1 },
   elcr: { start: 0x4d0, length: 2 },
@@ -65,7 +66,7 @@ export const IRQS = 16;
 export const CASCADE_IRQ = 2;
 
 /** ISA interrupt lines. */
-export const IRQ = { timer: 0, keyboard: 1, serial: 4, rtc: 8, sci: 9, mouse: 12 } as const;
+export const IRQ = { timer: 0, keyboard: 1, serial: 4, rtc: 8, sci: 9, mouse: 12, coprocessor: 13 } as const;
 
 /** Interrupts that PIRQs may be led to, as the ACPI tables offer them. */
 export const PCI_IRQS: readonly number[] = [5, 10, 11];

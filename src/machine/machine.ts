@@ -101,6 +101,7 @@ export class Machine implements Disposable {
       nonMaskableInterrupt: () => this.engine.nonMaskableInterrupt(),
       timeOfTimestamp: (low: number, high: number) => this.engine.timeOfTimestamp(low, high),
       setA20: (enabled: boolean) => this.engine.setA20(enabled),
+      setIgnoreFloatError: (ignored: boolean) => this.engine.setIgnoreFloatError(ignored),
       powerOff: () => this.stop('power-off'),
       requestReset: () => this.#requestReset(),
       serial: { transmit: surroundings.serial, room: () => this.#serialInput.pump() },
@@ -304,6 +305,7 @@ export class Machine implements Disposable {
         action.done();
       },
       acknowledgeInterrupt: () => localApic().acknowledge(),
+      floatError: (asserted) => this.#isa.coprocessorError.setError(asserted),
       timestamp: () => Math.floor(this.#time.now()),
     };
   }
