@@ -39,8 +39,13 @@ export const stockPath = (name: StockFile): string => FILES[name];
 const NOTHING_MAY_BE_SKIPPED = process.env.SKEP_TEST_EVERYTHING === '1';
 
 /** A test that needs stock guests. Where they are not, its name says so and says how to get them. */
-export function stockTest(name: string, needs: readonly StockFile[], body: () => void | Promise<void>): void {
-  testUnless(missingFiles(needs), name, body);
+export function stockTest(
+  name: string,
+  needs: readonly StockFile[],
+  body: () => void | Promise<void>,
+  timeout?: number,
+): void {
+  testUnless(missingFiles(needs), name, body, timeout);
 }
 
 const IS_NIGHT = process.env.SKEP_NIGHTLY === '1';
