@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TurnShare } from '../src/host/control/index.ts';
@@ -7,11 +8,10 @@ import { ControlledMachine, PICTURE, until } from '../test/control/controlled-ma
 /**
  * What the guest waits for each of its turns, measured while requests of every kind hammer its socket from another thread.
  * A turn of the guest lasts 4 ms (event-loop-pace.ts), and requests may have about 1 ms between two of them
- * (turn-share.ts). Other processes take time away as well, so the bound is on the median; what Node itself, a garbage
- * collection or a busy host takes at worst is only kept from being absurd.
+ * (turn-share.ts). What other processes and threads take meanwhile is not skep's: the time for which the kernel had this
+ * thread wait for a processor is taken off, where it says so. A guest that nobody asks anything is measured first.
  */
 const SLICE = 4;
-const WORST = 250;
 
 let controlled: ControlledMachine;
 let share: TimedShare;
@@ -89,6 +89,17 @@ class TimedShare extends TurnShare {
   }
 }
 
+/** For how long this thread has waited for a processor, in milliseconds (Linux, Documentation/scheduler/sched-stats.rst). */
+function waitedForProcessor(): number {
+  try {
+    return Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[1]) / 1e6;
+  } catch {
+    return 0;
+  }
+}
+
+const ownTime = (): number => performance.now() - waitedForProcessor();
+
 const ascending = (numbers: number[]): number[] => numbers.sort((a, b) => a - b);
 
 async function measure(connections: number, question: Question): Promise<Measured> {
@@ -100,8 +111,10 @@ async function measure(connections: number, question: Question): Promise<Measure
   const measured = {
     ...pace,
     breathe() {
-      const from = performance.now();
-      return pace.breathe()?.then(() => void waits.push(performance.now() - from));
+      const resumed = pace.breathe();
+      if (resumed === undefined) return undefined;
+      const from = ownTime();
+      return resumed.then(() => void waits.push(ownTime() - from));
     },
   };
   setTimeout(() => machine.stop('interrupted'), 1500);
@@ -113,19 +126,30 @@ async function measure(connections: number, question: Question): Promise<Measure
   return { waits: ascending(waits), pieces: ascending(share.pieces), share: 1 - lost / total };
 }
 
+const at = (of: readonly number[], quantile: number): number => of[Math.floor((of.length - 1) * quantile)] ?? 0;
+
+function show(what: string, { waits, pieces, share: guest }: Measured): void {
+  const wait = [0.5, 0.9, 0.99, 1].map((quantile) => at(waits, quantile).toFixed(2)).join(', ');
+  const piece = [0.5, 0.99].map((quantile) => at(pieces, quantile).toFixed(2)).join(', ');
+  console.log(
+    `${what}: waits of ${wait} ms (median, 90 %, 99 %, worst); ${pieces.length} pieces of ${piece} ms (median, 99 %); the guest had ${(guest * 100).toFixed(0)} %`,
+  );
+}
+
+test('what the host alone makes a guest wait', async () => {
+  const measured = await measure(0, { path: '/' });
+  show('no requests', measured);
+  expect(measured.pieces.length).toBe(0);
+});
+
 describe('the guest does not wait longer than a slice', () => {
   test.each(LOADS)('for %s', async (what, connections, question) => {
-    const { waits, pieces, share: guest } = await measure(connections, question);
-    const at = (quantile: number, of = waits): number => of[Math.floor((of.length - 1) * quantile)] ?? 0;
-    const shown = [0.5, 0.9, 1].map((quantile) => at(quantile).toFixed(2)).join(', ');
-    const piece = [0.5, 0.99].map((quantile) => at(quantile, pieces).toFixed(2)).join(', ');
-    console.log(
-      `${what}: waits of ${shown} ms (median, 90 %, worst); ${pieces.length} pieces of ${piece} ms (median, 99 %); the guest had ${(guest * 100).toFixed(0)} %`,
-    );
+    const measured = await measure(connections, question);
+    const { waits, pieces } = measured;
+    show(what, measured);
     expect(waits.length).toBeGreaterThan(20);
     expect(pieces.length).toBeGreaterThan(5);
-    expect(at(0.5, pieces)).toBeLessThan(1);
-    expect(at(0.5)).toBeLessThan(SLICE);
-    expect(at(1)).toBeLessThan(WORST);
+    expect(at(pieces, 0.5)).toBeLessThan(1);
+    expect(at(waits, 0.9)).toBeLessThan(SLICE);
   });
 });

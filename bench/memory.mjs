@@ -91,7 +91,7 @@ let kept = 0;
 /** @typedef {{ name: string, steps: number, call: () => unknown }} Case */
 
 /** Rounds over all cases that are compared with each other, so that a neighbour on the machine troubles each alike. */
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 /**
  * Measures calls in turn, and keeps for each its best median, per inner step.
@@ -100,7 +100,7 @@ const ROUNDS = 5;
 async function time(...cases) {
   for (let round = 0; round < ROUNDS; round++) {
     for (const { name, steps, call } of cases) {
-      const { p50 } = await measure(call, { min_cpu_time: 60e6 });
+      const { p50 } = await measure(call, { min_cpu_time: 30e6, max_samples: 4096 });
       figures[name] = Math.min(figures[name] ?? Infinity, p50 / steps);
     }
   }

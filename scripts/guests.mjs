@@ -1,12 +1,14 @@
 // Downloads stock guests from Debian's packages and unpacks them into guests/, without root and without installing them.
+// With --nightly also those that only the nightly tests run.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 /**
- * Packages, the folder when it is not named for the package, and a file that shows that it is there. A kernel's package is the one that `depends` on the
- * name leads to, its image becomes `vmlinuz`, and its modules are left out.
+ * Packages, the folder when it is not named for the package, a file that shows that it is there, and what of it is left
+ * out. A kernel's package is the one that `depends` on the name leads to, its image becomes `vmlinuz`, and its modules
+ * are left out.
  */
 const GUESTS = [
   { name: 'seabios', witness: 'usr/share/seabios/bios-256k.bin' },
@@ -16,6 +18,20 @@ const GUESTS = [
   { name: 'busybox-static', witness: 'bin/busybox' },
   { name: 'busybox-static', folder: 'busybox-static-i386', witness: 'bin/busybox', architecture: 'i386' },
   { name: 'memtest86+', witness: 'boot/memtest86+x64.bin' },
+  { name: 'ovmf', witness: 'usr/share/OVMF/OVMF_CODE_4M.fd' },
+  { name: 'ipxe', witness: 'boot/ipxe.lkrn' },
+];
+
+const INSTALLER = 'usr/lib/debian-installer/images/12/amd64';
+
+const NIGHTLY_GUESTS = [
+  { name: 'linux-image-amd64', witness: 'vmlinuz', kernel: true },
+  { name: 'linux-image-686-pae', witness: 'vmlinuz', kernel: true, architecture: 'i386' },
+  {
+    name: 'debian-installer-12-netboot-amd64',
+    witness: `${INSTALLER}/text/debian-installer/amd64/linux`,
+    leaveOut: [`${INSTALLER}/gtk`],
+  },
 ];
 
 const root = resolve('guests');
@@ -75,18 +91,20 @@ function kernelPackage(name, apt) {
   return found ?? fail(`the package ${name} names no kernel`);
 }
 
-/** Leaves of a kernel's package what boots: its image under a name without a version, its configuration and its map. */
-function keepKernel(unpacked) {
-  rmSync(join(unpacked, 'lib'), { recursive: true, force: true });
-  rmSync(join(unpacked, 'usr'), { recursive: true, force: true });
+const KERNEL_LEAVES_OUT = ['lib', 'usr'];
+
+/** Gives a kernel's image a name without a version. */
+function nameKernel(unpacked) {
   const image = readdirSync(join(unpacked, 'boot')).find((file) => file.startsWith('vmlinuz-'));
   if (image === undefined || readFileSync(join(unpacked, 'boot', image)).length === 0)
     fail('the package has no kernel');
   run('ln', ['-s', `boot/${image}`, join(unpacked, 'vmlinuz')]);
 }
 
-for (const guest of GUESTS) {
-  const { name, folder = name, witness, kernel } = guest;
+const wanted = process.argv.includes('--nightly') ? [...GUESTS, ...NIGHTLY_GUESTS] : GUESTS;
+
+for (const guest of wanted) {
+  const { name, folder = name, witness, kernel, leaveOut = kernel === true ? KERNEL_LEAVES_OUT : [] } = guest;
   const target = join(root, folder);
   if (existsSync(join(target, witness))) {
     console.log(`${folder}: here`);
@@ -95,7 +113,8 @@ for (const guest of GUESTS) {
   const work = mkdtempSync(join(tmpdir(), 'skep-guests-'));
   try {
     const unpacked = unpack(guest, work);
-    if (kernel === true) keepKernel(unpacked);
+    for (const part of leaveOut) rmSync(join(unpacked, part), { recursive: true, force: true });
+    if (kernel === true) nameKernel(unpacked);
     mkdirSync(root, { recursive: true });
     rmSync(target, { recursive: true, force: true });
     run('cp', ['-a', unpacked, target]);

@@ -87,7 +87,7 @@ const isText = (node) =>
 /** Our own bugs, and errors, are not mutated. */
 const isSaid = ({ type, callee, expression }) =>
   (type === 'CallExpression' && callee.name === 'assert') ||
-  (type === 'NewExpression' && /Error$/.test(callee.name)) ||
+  (type === 'NewExpression' && callee.name?.endsWith('Error')) ||
   (type === 'ExpressionStatement' && (isSaid(expression) || expression.callee?.type === 'Super'));
 
 /** One source file: its mutants, and itself with all of them built in. */

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { decode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { assemble } from '../src/index.ts';
+import { MULTIBOOT_KERNEL } from './multiboot-kernel.ts';
 
 const SKEP = resolve('dist/cli/main.js');
 let folder = '';
@@ -33,6 +34,24 @@ function rom(name: string, code: string): string {
   return name;
 }
 
+test('a module of a kernel may have a command line of its own behind its file', () => {
+  writeFileSync(join(folder, 'kernel'), MULTIBOOT_KERNEL);
+  writeFileSync(join(folder, 'module'), 'text of the module');
+  const options = [
+    '--kernel',
+    'kernel',
+    '--append',
+    '5',
+    '--initrd',
+    'module of=its own,module',
+    '--debug-exit',
+    '0xf4',
+  ];
+  const { status, stdout } = skep(['run', ...options]);
+  expect(stdout).toBe('kernel 5\ntext of the module\ntext of the module\n');
+  expect(status).toBe((5 << 1) | 1);
+});
+
 describe('bad input gets one clear line and status 2:', () => {
   beforeAll(() => {
     for (const length of [0, 4095, 4097, 16 * 1024 * 1024 + 4096]) {
@@ -57,6 +76,23 @@ describe('bad input gets one clear line and status 2:', () => {
     ['a boot ROM of 4095 bytes', ['run', '--bootrom', '4095.rom'], /boot ROM of 4095 bytes .*multiple of 4096/],
     ['a boot ROM of 4097 bytes', ['run', '--bootrom', '4097.rom'], /boot ROM of 4097 bytes .*multiple of 4096/],
     ['a boot ROM over 16 MiB', ['run', '--bootrom', '16781312.rom'], /16781312 bytes .*at most 16777216/],
+    ['variables that are not there', ['run', '--bootrom', 'good.rom,vars=none'], /'none': no such file/],
+    [
+      'variables that are a directory',
+      ['run', '--bootrom', 'good.rom,vars=directory'],
+      /'directory': it is a directory/,
+    ],
+    ['variables of 0 bytes', ['run', '--bootrom', 'good.rom,vars=0.rom'], /0 bytes of flash 'vars' .*multiple of 4096/],
+    [
+      'variables of 4097 bytes',
+      ['run', '--bootrom', 'good.rom,vars=4097.rom'],
+      /4097 bytes of flash 'vars' .*multiple of 4096/,
+    ],
+    [
+      'flash over 16 MiB',
+      ['run', '--bootrom', '16781312.rom,vars=good.rom'],
+      /16781312 bytes of flash 'bootrom' .*all flash at most 16777216/,
+    ],
     ['an option ROM that is not there', ['run', '--option-rom', 'none'], /'none': no such file/],
     ['an option ROM of 0 bytes', ['run', '--option-rom', '0.rom'], /option ROM of 0 bytes/],
     [
@@ -71,6 +107,8 @@ describe('bad input gets one clear line and status 2:', () => {
     ['half a page of memory', ['run', '--memory', '1050624'], /not a multiple of 4096/],
     ['memory too large for the arena', ['run', '--memory', '4G'], /memory of 4 GiB does not fit/],
     ['memory beyond any address', ['run', '--memory', '7P'], /does not fit/],
+    ['a device that is none', ['run', '--device', 'nic'], /device 'nic' is neither dma-engine nor/],
+    ['a device behind the IOMMU without --wire', ['run', '--device', 'dma-engine,iommu'], /IOMMU needs .* to be wired/],
     ['a resolution that is none', ['run', '--framebuffer', 'big'], /framebuffer 'big' is neither/],
     ['a resolution that is too large', ['run', '--framebuffer', '4096x4096'], /4096x4096 needs more than/],
     ['a resolution that is too small', ['run', '--framebuffer', '8x8'], /at least 320x200/],
@@ -96,7 +134,12 @@ describe('bad input gets one clear line and status 2:', () => {
       /kernel 'good.rom' is no bzImage, ELF file or multi/,
     ],
     ['an empty kernel', ['run', '--kernel', '0.rom'], /kernel '0.rom' is no bzImage/],
-    ['a kernel and a boot ROM', ['run', '--kernel', 'a', '--bootrom', 'b'], /give it or a boot ROM, not both/],
+    [
+      'a boot ROM with a kernel that it cannot start',
+      ['run', '--kernel', 'good.rom', '--bootrom', 'good.rom'],
+      /kernel 'good.rom' is no bzImage, and firmware starts no other kind/,
+    ],
+    ['a module that is not there', ['run', '--kernel', 'good.rom', '--initrd', 'none x=1'], /'none': no such file/],
     ['an initrd without a kernel', ['run', '--initrd', 'a'], /initrd 'a' needs a kernel/],
     ['a command line without a kernel', ['run', '--append', 'a'], /command line 'a' needs a kernel/],
     ['an exit device at no port', ['run', '--debug-exit', 'f4'], /debug exit port 'f4' is not a number/],
@@ -132,7 +175,7 @@ describe('help', () => {
   test.each([[['help', 'run']], [['run', '--help']], [['run', '-h']]])('%j lists every option of run', (args) => {
     const { stdout } = skep(args);
     for (const option of [
-      '--bootrom FILE',
+      '--bootrom FILE[,vars=FILE]',
       '--memory SIZE',
       '--trace-map',
       '--deterministic',

@@ -42,6 +42,23 @@ describe('a multiboot kernel', () => {
     expect(ports.isFree(0x608, 4)).toBe(false);
   });
 
+  test.each([
+    [128, 0x8000_0000, 0xff_8000_0800],
+    [2048, 0x8000_0000, 0xff_8000_0800],
+    [2049, 0xc000_0000, 0xff_c000_0800],
+  ])('with %i MiB finds the memory types as firmware would have left them', (megabytes, base, mask) => {
+    using run = start(MULTIBOOT_KERNEL, {}, megabytes * MiB);
+    const { engine } = run.machine;
+    for (const when of ['at first', 'after a reset']) {
+      const registers = ['default', 'fixed0', 'fixed1', 'fixed2', 'base0', 'mask0', 'base1', 'mask1'];
+      expect(
+        registers.map((name) => Number(engine.register(`mtrr.${name}`))),
+        when,
+      ).toEqual([0xc06, Number(0x0606_0606_0606_0606n), Number(0x0606_0606_0606_0606n), 0, base, mask, 0, 0]);
+      run.machine.reset();
+    }
+  });
+
   test('is there again, as it was, after a reset', async () => {
     using run = start(MULTIBOOT_KERNEL, { commandLine: 'x 3' });
     await run.run();

@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts';
-import type { AccessSize, IoHandler } from './io-handler.ts';
+import { allOnes, type AccessSize, type IoHandler } from './io-handler.ts';
 
 /**
  * One register of a device, as a manual's table has it. A bit is read-only unless `writable` or `clearable` says
@@ -88,6 +88,11 @@ export class RegisterFile implements IoHandler {
   }
 
   read(offset: number, size: AccessSize): number {
+    const register = this.#owner[offset];
+    // The way of those who wait for a timer, and come by millions.
+    if (register?.read !== undefined && register.offset === offset && register.size === size) {
+      return (register.read() & allOnes(size)) >>> 0;
+    }
     this.#sample(offset, size);
     let value = 0;
     for (let at = offset + size - 1; at >= offset; at--) {

@@ -1,14 +1,22 @@
 #!/usr/bin/env node
 import { parseArguments } from './arguments.ts';
 import { STATUS, type Command } from './command.ts';
-import { COMMANDS } from './commands.ts';
 import { commandHelp, overview } from './help.ts';
 import { isInputError } from './input-error.ts';
 import { endWithReader } from './output.ts';
+import { run } from './run.ts';
 
-function help(name: string | undefined): number {
-  const command = COMMANDS.find((candidate) => candidate.name === name);
+/** A machine does not wait for the other verbs to load. */
+async function commandCalled(name: string | undefined): Promise<Command | undefined> {
+  if (name === run.name) return run;
+  const { COMMANDS } = await import('./commands.ts');
+  return COMMANDS.find((candidate) => candidate.name === name);
+}
+
+async function help(name: string | undefined): Promise<number> {
+  const command = await commandCalled(name);
   if (name !== undefined && command === undefined) return complain(`unknown command '${name}'`);
+  const { COMMANDS } = await import('./commands.ts');
   process.stdout.write(command === undefined ? overview(COMMANDS) : commandHelp(command));
   return STATUS.DONE;
 }
@@ -31,7 +39,7 @@ async function carryOut(command: Command, args: readonly string[]): Promise<numb
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') return help(args[0]);
-  const command = COMMANDS.find((candidate) => candidate.name === name);
+  const command = await commandCalled(name);
   if (command === undefined) return complain(`unknown command '${name}' ('skep help' lists them)`);
   const asked = args.slice(0, args.includes('--') ? args.indexOf('--') : args.length);
   if (asked.includes('--help') || asked.includes('-h')) return help(name);

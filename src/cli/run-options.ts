@@ -12,7 +12,7 @@ export function machineOptions(given: Given): RunOptions {
   return {
     name: given.get('name') ?? '',
     memory: parseMemorySize(given.get('memory') ?? ''),
-    bootRomFile: given.get('bootrom'),
+    ...parseBootRom(given.get('bootrom')),
     kernelFile: given.get('kernel'),
     moduleFiles: parseModules(given),
     commandLine: parseCommandLine(given),
@@ -22,6 +22,7 @@ export function machineOptions(given: Given): RunOptions {
     serial: parseSink('serial', 'stdio', given),
     debugConsole: parseSink('debugcon', 'stderr', given),
     firmwareConsole: parseChoice('firmware-console', ['display', 'serial'], given),
+    dmaEngine: value('device', parseDevice),
     control: !given.has('no-control'),
     traceMap: given.has('trace-map'),
     screenshotFile: given.get('screenshot'),
@@ -30,6 +31,12 @@ export function machineOptions(given: Given): RunOptions {
     wired: given.has('wire'),
     core: parseCore(given),
   };
+}
+
+/** `FILE` or `FILE,vars=FILE`. */
+function parseBootRom(text: string | undefined): Pick<RunOptions, 'bootRomFile' | 'variablesFile'> {
+  const [, file, variables] = /^(.+?)(?:,vars=(.+))?$/s.exec(text ?? '') ?? [];
+  return { bootRomFile: file, variablesFile: variables };
 }
 
 function parseCore(given: Given): boolean {
@@ -43,6 +50,12 @@ function parseResolution(text: string): { width: number; height: number } | unde
   const match = /^(\d{1,5})x(\d{1,5})$/.exec(text);
   if (match === null) throw new ConfigError(`framebuffer '${text}' is neither WIDTHxHEIGHT nor 'off'`);
   return { width: Number(match[1]), height: Number(match[2]) };
+}
+
+/** There is one device to choose so far. */
+function parseDevice(text: string): { iommu: boolean } {
+  if (text === 'dma-engine' || text === 'dma-engine,iommu') return { iommu: text.endsWith(',iommu') };
+  throw new ConfigError(`device '${text}' is neither dma-engine nor dma-engine,iommu`);
 }
 
 /** Files by commas. */

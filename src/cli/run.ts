@@ -1,14 +1,21 @@
 import type { Given, Option } from './arguments.ts';
 import { STATUS, type Command } from './command.ts';
 import { machineOptions } from './run-options.ts';
-import { runMachine } from '../host/run-machine.ts';
 import type { Stop } from '../machine/run-loop.ts';
 
 const OPTIONS: readonly Option[] = [
   { name: 'name', value: 'NAME', default: 'skep', summary: 'name of the machine' },
   { name: 'memory', value: 'SIZE', default: '128M', summary: 'RAM; a number below 1048576 counts MiB' },
-  { name: 'bootrom', value: 'FILE', summary: 'boot ROM image; without it the built-in guest runs' },
-  { name: 'kernel', value: 'FILE', summary: 'kernel to start without firmware: bzImage, ELF with PVH note, multiboot' },
+  {
+    name: 'bootrom',
+    value: 'FILE[,vars=FILE]',
+    summary: "boot ROM image, and flash for UEFI's variables; without it the built-in guest runs",
+  },
+  {
+    name: 'kernel',
+    value: 'FILE',
+    summary: 'kernel to start: bzImage, ELF with PVH note, multiboot; with a boot ROM, by its firmware',
+  },
   { name: 'initrd', value: 'FILE[,FILE]', summary: 'its initrd, or its modules' },
   { name: 'append', value: 'TEXT', summary: 'its command line' },
   { name: 'option-rom', value: 'FILE', summary: 'option ROM image of the display' },
@@ -21,6 +28,11 @@ const OPTIONS: readonly Option[] = [
     summary: "where the firmware's debug console leads",
   },
   { name: 'firmware-console', value: 'display|serial', default: 'display', summary: 'where SeaBIOS speaks' },
+  {
+    name: 'device',
+    value: 'dma-engine[,iommu]',
+    summary: 'a PCI device that masters the bus; needs --wire with iommu',
+  },
   { name: 'no-control', summary: 'do not listen on a control socket' },
   { name: 'trace-map', summary: 'print each edit of the memory map on standard error' },
   { name: 'debug-exit', value: 'PORT', summary: 'exit device: a write of v ends the run with status (v << 1) | 1' },
@@ -46,6 +58,8 @@ export const run: Command = {
   operands: [],
   options: OPTIONS,
   run: async (given: Given) => {
+    // Most verbs need no machine of their own.
+    const { runMachine } = await import('../host/run-machine.ts');
     const { stop, exitStatus = STATUS.DONE } = await runMachine(machineOptions(given));
     return stop === 'debug-exit' ? exitStatus & 0xff : STATUS_OF[stop];
   },

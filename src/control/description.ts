@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { PROBLEMS, problemFacts, type ProblemKind } from './problem.ts';
+import { PROBLEMS, type ProblemKind } from './problem-kind.ts';
+import { problemFacts } from './problem.ts';
 import type { Answer, Body, Route } from './route.ts';
 import { ROUTE_NAMES, ROUTES } from './routes.ts';
 

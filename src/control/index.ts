@@ -7,6 +7,7 @@ export type {
   EventKind,
   EventOf,
   GapFacts,
+  IommuFacts,
   MachineFacts,
   MappingFacts,
   PlaceFacts,
@@ -14,8 +15,10 @@ export type {
   SegmentFacts,
 } from './facts.ts';
 export { LIMITS } from './limits.ts';
-export { PROBLEM_TYPE, problemFacts, PROBLEMS } from './problem.ts';
-export type { Problem, ProblemKind } from './problem.ts';
+export { problemFacts } from './problem.ts';
+export type { Problem } from './problem.ts';
+export { PROBLEM_TYPE, PROBLEMS } from './problem-kind.ts';
+export type { ProblemKind } from './problem-kind.ts';
 export type { Answer, Body, Fields, Json, JsonBody, Parameters, Route } from './route.ts';
 export { ROUTE_NAMES, ROUTES } from './routes.ts';
 export type { RouteName, Routes } from './routes.ts';

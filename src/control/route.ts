@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import type { EVENTS } from './facts.ts';
-import type { ProblemKind } from './problem.ts';
+import type { ProblemKind } from './problem-kind.ts';
 
 /** What a request carries. `bytes`: octets, or hexadecimal digits as text. */
 export type Body = { readonly kind: 'json'; readonly schema: z.ZodType } | { readonly kind: 'bytes' };

@@ -106,6 +106,11 @@ export class LocalApicTimer {
     this.#arm();
   }
 
+  /** A deadline is a value of the counter, which has been written. */
+  timestampMoved(): void {
+    if (this.#mode === MODE.deadline) this.#arm();
+  }
+
   /** 000 is 2, 001 is 4, … 110 is 128, 111 is 1. */
   get #divisor(): number {
     const code = (this.#divide & 3) | ((this.#divide & 8) >> 1);

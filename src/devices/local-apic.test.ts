@@ -39,6 +39,8 @@ class Board {
   readonly pic: Pic8259;
   readonly events: string[] = [];
   intr = false;
+  /** What the guest has added to the time-stamp counter. */
+  adjustment = 0;
 
   constructor(id = 0) {
     this.apic = new LocalApic({
@@ -52,7 +54,7 @@ class Board {
         initialize: () => this.events.push('INIT'),
         startUp: (vector) => this.events.push(`start-up ${vector}`),
       },
-      timeOfTimestamp: (low, high) => high * 2 ** 32 + low,
+      timeOfTimestamp: (low, high) => high * 2 ** 32 + low - this.adjustment,
       moved: (gpa) => this.events.push(`page ${gpa?.toString(16) ?? 'off'}`),
     });
     this.pic = new Pic8259({ output: this.apic.lint0 });
@@ -295,6 +297,26 @@ describe('the timer', () => {
     board.clock.advance(1);
     expect(board.take()).toBe(0x40);
     expect(board.msr(APIC_MSR.deadline)).toBe(0);
+  });
+
+  it('moves a deadline when the time-stamp counter is written, and no other timer', () => {
+    const board = new Board().enabled();
+    board.set('timer', 0x4_0040);
+    board.apic.writeMsr(APIC_MSR.deadline, 5000, 0);
+    board.adjustment = 3000;
+    board.apic.timestampMoved();
+    expect(board.msr(APIC_MSR.deadline)).toBe(5000);
+    board.clock.advance(1999);
+    expect(board.intr).toBe(false);
+    board.clock.advance(1);
+    expect(board.take()).toBe(0x40);
+    board.apic.page.write(R.eoi, 4, 0);
+    board.set('timer', 0x40);
+    board.set('divide', 0xb);
+    board.set('initial', 100);
+    board.apic.timestampMoved();
+    board.clock.advance(99);
+    expect(board.intr).toBe(false);
   });
 
   it('ignores a deadline in another mode, and forgets it when the mode changes', () => {

@@ -251,6 +251,11 @@ export class LocalApic implements ApicAgent {
     return true;
   }
 
+  /** The time-stamp counter has been written: its deadline comes earlier or later. */
+  timestampMoved(): void {
+    this.#timer.timestampMoved();
+  }
+
   // What arrives
 
   accepts(destination: number, logical: boolean): boolean {

@@ -1,17 +1,22 @@
 import { describe, expect, it } from 'vitest';
 
 import { ManualClock } from '../base/clock.ts';
-import { MICROSECOND, MiB, SECOND } from '../base/units.ts';
+import { KiB, MICROSECOND, MiB, SECOND } from '../base/units.ts';
 import type { InterruptLine } from '../bus/interrupt-line.ts';
 import type { AccessSize, IoHandler } from '../bus/io-handler.ts';
+import { MmioBus } from '../bus/mmio-bus.ts';
+import { PortBus } from '../bus/port-bus.ts';
+import { gpa, GuestMemory, HeapStore } from '../memory/index.ts';
 import { ApicBus } from './apic-bus.ts';
 import { DebugExit } from './debug-exit.ts';
 import { DebugPort, PostCode } from './debug-port.ts';
 import { Dma8237 } from './dma-8237.ts';
+import { DmaEngine } from './dma-engine.ts';
 import { FwCfg } from './fw-cfg.ts';
 import { Hpet } from './hpet.ts';
 import { IO_APIC_PINS, IoApic } from './io-apic.ts';
 import { APIC_MSR, LocalApic } from './local-apic.ts';
+import { Placement } from './pci/placement.ts';
 import { Pic8259 } from './pic-8259.ts';
 import { Pit8254 } from './pit-8254.ts';
 import { Ps2Controller } from './ps2-8042.ts';
@@ -187,6 +192,35 @@ const SUBJECTS: Readonly<Record<string, (clock: ManualClock) => Subject>> = {
   hpet(clock) {
     const hpet = new Hpet({ clock, line: () => line, legacy: { timer: line, rtc: line, replace() {} } });
     return { handlers: [page(hpet.registers, 0x10), page(hpet.registers, 8)], reset: () => hpet.reset() };
+  },
+  dmaEngine(clock) {
+    const memory = new GuestMemory({ store: new HeapStore(), addressBits: 32, wired: true });
+    const ram = memory.createSegment({ name: 'ram', kind: 'sysmem', length: 64 * KiB });
+    memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx' });
+    const ports = new Placement({ bus: new PortBus(), windows: [{ start: 0, end: 0x1_0000 }] });
+    const bars = new Placement({ bus: new MmioBus(), windows: [{ start: 0x10_0000, end: 2 ** 32 }] });
+    const assignment = memory.assign('engine');
+    const engine = new DmaEngine({ clock, interrupt: line, memory: assignment, spaces: { memory: bars, ports } });
+    const { config } = engine.pci;
+    const reset = (): void => {
+      engine.reset();
+      config.write(0x10, 4, 0x10_0000);
+      config.write(0x14, 4, 0x1000);
+      config.write(0x04, 2, 7);
+    };
+    reset();
+    const registers = { read: ports.bus.read.bind(ports.bus), write: ports.bus.write.bind(ports.bus) };
+    const at = (handler: IoHandler, start: number): IoHandler => ({
+      read: (offset, size) => handler.read(start + offset, size),
+      write: (offset, size, value) => handler.write(start + offset, size, value),
+    });
+    const handlers = [at(registers, 0x1000), at(registers, 0x1004), at(registers, 0x1020), page(config, 1)];
+    const outside = (random: Random): void => {
+      const where = memory.at(gpa(0));
+      if (where === undefined) memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx' });
+      else if (random.below(8) === 0) memory.edit((edit) => edit.withdraw(where));
+    };
+    return { handlers, reset, outside };
   },
   dma() {
     const dma = new Dma8237();

@@ -4,13 +4,15 @@ import {
   constants,
   existsSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { open, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { ConfigError } from '../machine/config-error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -100,7 +102,7 @@ export function replaceFile(path: string, bytes: Uint8Array): void {
     file.write(bytes);
     return;
   }
-  const beside = `${path}.${process.pid}.part`;
+  const beside = besides(path);
   try {
     using file = createFile(beside, path);
     file.write(bytes);
@@ -109,6 +111,56 @@ export function replaceFile(path: string, bytes: Uint8Array): void {
     rmSync(beside, { force: true });
     throw error;
   }
+}
+
+/**
+ * Gives a file that is there other bytes, in such a way that whatever ends this process or this host, and whenever, one
+ * finds either the old bytes or the new. Meanwhile other things can be done.
+ */
+export async function replaceFileDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const beside = besides(path);
+  try {
+    const { mode } = await stat(path);
+    await using file = await open(beside, 'w', mode);
+    await file.writeFile(bytes);
+    await file.sync();
+    await rename(beside, path);
+    // The rename is in the folder, which has to reach the disk as well.
+    await using folder = await open(dirname(path), 'r');
+    await folder.sync();
+  } catch (error) {
+    // What came first is what is told.
+    await rm(beside, { force: true }).catch(() => {});
+    throw writeFailure(`'${path}'`, error);
+  }
+}
+
+/** Where a file is written that is to take the place of another. */
+const besides = (path: string): string => `${path}.${process.pid}.part`;
+
+/** Removes what processes have left that were killed while they were replacing a file. */
+export function removeLeftovers(path: string): void {
+  const folder = dirname(path);
+  for (const name of readdirSync(folder)) {
+    const pid = name.startsWith(basename(path))
+      ? /^\.(\d+)\.part$/.exec(name.slice(basename(path).length))?.[1]
+      : undefined;
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(folder, name), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
+/** Refuses a file that cannot be replaced: the file, and the folder in which another takes its place. */
+export function checkReplaceable(path: string): void {
+  checkWritable(path);
+  attempt('write', path, () => accessSync(dirname(path), constants.W_OK));
 }
 
 /** Refuses, before a long run and not after it, a path where no file can be written. Nothing is created. */

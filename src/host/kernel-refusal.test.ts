@@ -41,13 +41,14 @@ interface Case {
 /** Which calls a segment takes, and so which ones can be refused, in their order. */
 const NEW_FILE = ['memfd_create', 'ftruncate', 'fcntl'];
 const POLICY = ['madvise', 'mlock'];
+const GUARDS = ['mmap', 'mmap'];
 const cases: readonly Case[] = [
   {
     name: 'memfd arena',
-    make: (nodes) => nodes.arenaStore({ capacity: 8 * MiB, sysmemEnd: 4 * MiB }),
+    make: (nodes) => nodes.arenaStore({ capacity: 64 * MiB, sysmemEnd: 4 * MiB }),
     calls: {
-      sysmem: ['fallocate', 'fallocate', 'mmap', 'mmap', ...POLICY],
-      devmem: [...NEW_FILE, 'mmap', ...POLICY],
+      sysmem: [...GUARDS, 'fallocate', 'fallocate', 'mmap', 'mmap', ...POLICY],
+      devmem: [...GUARDS, ...NEW_FILE, 'mmap', ...POLICY],
     },
   },
   {

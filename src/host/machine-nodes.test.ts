@@ -14,7 +14,7 @@ const folder = join(temporaryFolder(), 'run');
 
 nodesTest('the run folder is made with the first machine, and nodes are where they are said to be', () => {
   using nodes = new MachineNodes({ name: 'vm', folder });
-  using store = nodes.arenaStore({ capacity: MiB });
+  using store = nodes.arenaStore({ capacity: 64 * MiB });
   expect([existsSync(nodes.path()), existsSync(nodes.path('rom'))]).toEqual([false, false]);
   store.allocate(PAGE_SIZE, { name: 'ram', kind: 'sysmem' });
   store.allocate(PAGE_SIZE, { name: 'rom', kind: 'devmem' });
@@ -24,7 +24,7 @@ nodesTest('the run folder is made with the first machine, and nodes are where th
 nodesTest('a machine whose store nobody has ended leaves no node and no claim', () => {
   {
     using nodes = new MachineNodes({ name: 'vm', folder });
-    nodes.arenaStore({ capacity: MiB }).allocate(PAGE_SIZE, { name: 'rom', kind: 'devmem' });
+    nodes.arenaStore({ capacity: 64 * MiB }).allocate(PAGE_SIZE, { name: 'rom', kind: 'devmem' });
   }
   expect(readdirSync(folder)).toEqual([]);
 });

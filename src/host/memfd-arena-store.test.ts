@@ -2,11 +2,13 @@ import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { nodesTest } from '../../test/nodes/host-needs.ts';
 import { readNode, writeNode } from '../../test/nodes/node-bytes.ts';
-import { temporaryFolder } from '../../test/nodes/process-facts.ts';
+import { mappingAt, temporaryFolder } from '../../test/nodes/process-facts.ts';
 import { collectGarbage } from '../../test/nodes/garbage.ts';
 import { GiB, KiB, MiB, PAGE_SIZE } from '../base/units.ts';
 import { wasm, type WasmMemory } from '../base/webassembly.ts';
 import { ArenaStore, gpa, GuestMemory, type ExtentUse } from '../memory/index.ts';
+import { GUARD_LENGTH } from './address-range.ts';
+import { openLibc } from './libc.ts';
 import { MachineNodes } from './machine-nodes.ts';
 
 const folder = temporaryFolder();
@@ -38,7 +40,7 @@ function program(memory: WasmMemory): LoadAndStore {
 describe('WebAssembly', () => {
   nodesTest('sees what is written to a node, and writes what the node shows', () => {
     using nodes = new MachineNodes({ name: 'vm', folder });
-    using store = nodes.arenaStore({ capacity: 8 * MiB });
+    using store = nodes.arenaStore({ capacity: 64 * MiB });
     const { address, bytes } = store.allocate(MiB, rom);
     const { load, store: storeWord } = program(store.memory);
     writeNode(node('vm.rom'), 0x1234, [0x78, 0x56, 0x34, 0x12]);
@@ -50,7 +52,7 @@ describe('WebAssembly', () => {
 
   nodesTest('compiled while a segment was somewhere else sees the one that is there now', () => {
     using nodes = new MachineNodes({ name: 'vm', folder });
-    using store = nodes.arenaStore({ capacity: 8 * MiB });
+    using store = nodes.arenaStore({ capacity: 64 * MiB });
     const { load } = program(store.memory);
     const first = store.allocate(MiB, rom);
     first.bytes.fill(1);
@@ -63,6 +65,36 @@ describe('WebAssembly', () => {
     writeNode(node('vm.other'), 0, [2, 0, 0, 0]);
     expect(load(first.address)).toBe(2);
   });
+});
+
+nodesTest('an access of WebAssembly beside a segment traps, and changes nothing, until the segment is gone', () => {
+  using nodes = new MachineNodes({ name: 'vm', folder });
+  using store = nodes.arenaStore({ capacity: 64 * MiB });
+  const segments = ['low', 'high'].map((name) => store.allocate(MiB, { name, kind: 'devmem' }));
+  const { load, store: storeWord } = program(store.memory);
+  const start = openLibc().addressOf(store.memory.buffer);
+  for (const { address } of segments) {
+    const beside = [address - GUARD_LENGTH, address - 4, address + MiB, address + MiB + GUARD_LENGTH - 4];
+    for (const guarded of beside) {
+      expect(mappingAt(start + guarded)?.flags).toBe('---p');
+      expect(() => load(guarded)).toThrow('out of bounds');
+      expect(() => storeWord(guarded, 1)).toThrow('out of bounds');
+    }
+  }
+});
+
+nodesTest('no guard comes to lie where a segment was: a view that somebody has kept can still be read', () => {
+  using nodes = new MachineNodes({ name: 'vm', folder });
+  using store = nodes.arenaStore({ capacity: 64 * MiB });
+  const views = [1, 3, 2].map((pages, turn) => {
+    const { address, bytes } = store.allocate(pages * PAGE_SIZE, { name: `turn${turn}`, kind: 'devmem' });
+    store.free({ address, bytes });
+    return bytes;
+  });
+  const kept = store.allocate(PAGE_SIZE, { name: 'kept', kind: 'devmem' });
+  expect(store.used).toBe(PAGE_SIZE);
+  for (const view of views) expect(view.every((byte) => byte === 0)).toBe(true);
+  expect(kept.bytes.byteOffset).toBe(views[0]?.byteOffset);
 });
 
 nodesTest(
@@ -83,7 +115,7 @@ nodesTest(
   'guest memory on a memfd arena: what is written at a GPA is at that offset of the node, below and above 4 GiB',
   () => {
     using nodes = new MachineNodes({ name: 'vm', folder });
-    using store = nodes.arenaStore({ capacity: 32 * MiB });
+    using store = nodes.arenaStore({ capacity: 64 * MiB });
     using memory = new GuestMemory({ store });
     const layout = [
       { offset: 0, length: 2 * MiB, gpa: 0 },
@@ -104,7 +136,7 @@ nodesTest(
 
 nodesTest('many arenas, some of them never ended, are collected without harm to those that live', async () => {
   using nodes = new MachineNodes({ name: 'vm', folder });
-  using survivor = nodes.arenaStore({ capacity: 8 * MiB });
+  using survivor = nodes.arenaStore({ capacity: 64 * MiB });
   const kept = survivor.allocate(MiB, { name: 'kept', kind: 'devmem' });
   kept.bytes.fill(0x5a);
   const views: Uint8Array[] = [];

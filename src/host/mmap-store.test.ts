@@ -1,9 +1,8 @@
 import { constants } from 'node:buffer';
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { collectGarbage } from '../../test/nodes/garbage.ts';
 import { nodesTest } from '../../test/nodes/host-needs.ts';
-import { mappedMemfds, temporaryFolder } from '../../test/nodes/process-facts.ts';
+import { mappedMemfds, mappingAt, temporaryFolder } from '../../test/nodes/process-facts.ts';
 import { GiB, MiB, PAGE_SIZE } from '../base/units.ts';
 import type { Extent } from '../memory/index.ts';
 import { GUARD_LENGTH } from './address-range.ts';
@@ -18,16 +17,6 @@ function makeStore(capacity?: number): MmapStore {
   const libc = openLibc();
   const options = { libc, files: new SegmentFiles({ libc }) };
   return new MmapStore(capacity === undefined ? options : { ...options, capacity });
-}
-
-/** What the kernel has at an address: `rw-s`, `---p`, or nothing; and how far it goes. */
-function mappingAt(address: number): { flags: string; start: number; end: number } | undefined {
-  for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
-    const [, from = '', to = '', flags = ''] = /^([0-9a-f]+)-([0-9a-f]+) (\S+)/.exec(line) ?? [];
-    const [start, end] = [Number.parseInt(from, 16), Number.parseInt(to, 16)];
-    if (start <= address && address < end) return { flags, start, end };
-  }
-  return undefined;
 }
 
 test('a guard is as wide as in bhyve', () => expect(GUARD_LENGTH).toBe(4 * MiB));

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { Lifetimes } from '../base/disposable.ts';
 import { KiB, MiB, SECOND } from '../base/units.ts';
+import type { BootFile } from '../machine/loaders/boot-plan.ts';
 import { standstillBootRom, type KernelConfig } from '../machine/direct-boot.ts';
-import { builtInBootRom } from '../machine/built-in-guest/boot-rom.ts';
 import type { MachineConfig } from '../machine/config.ts';
 import { ConfigError } from '../machine/config-error.ts';
 import { mapStrip } from '../machine/inspect/map-strip.ts';
@@ -16,6 +17,7 @@ import { bothSinks, collectingSink, fileSink, nullSink, streamSink, type ByteSin
 import { SerialTap } from './control/serial-tap.ts';
 import { eventLoopPace } from './event-loop-pace.ts';
 import { checkWritable, readImage, writeFailure } from './files.ts';
+import { FlashFile } from './flash-file.ts';
 import { HostError } from './host-error.ts';
 import { MachineNodes } from './machine-nodes.ts';
 import { MemfdArenaStore } from './memfd-arena-store.ts';
@@ -49,7 +51,7 @@ function openSink(choice: SinkChoice, outlets: Record<'stdout' | 'stderr', Outle
   }
 }
 
-function readConfig(options: RunOptions): MachineConfig {
+async function readConfig(options: RunOptions, variables: Uint8Array | undefined): Promise<MachineConfig> {
   const { optionRomFile, framebuffer } = options;
   if (optionRomFile !== undefined && framebuffer === undefined) {
     throw new ConfigError(`option ROM '${optionRomFile}' needs the display, which is off`);
@@ -59,8 +61,10 @@ function readConfig(options: RunOptions): MachineConfig {
     name: options.name,
     memory: options.memory,
     boot: readKernel(options),
-    bootRom: readBootRom(options),
+    bootRom: await readBootRom(options),
+    variables,
     debugExit: options.debugExit,
+    dmaEngine: options.dmaEngine,
     display: framebuffer === undefined ? undefined : { ...framebuffer, optionRom },
     firmwareConsole: options.firmwareConsole,
     deterministic: options.deterministic,
@@ -68,9 +72,18 @@ function readConfig(options: RunOptions): MachineConfig {
   };
 }
 
-function readBootRom({ bootRomFile, kernelFile }: RunOptions): Uint8Array {
+async function readBootRom({ bootRomFile, kernelFile }: RunOptions): Promise<Uint8Array> {
   if (bootRomFile !== undefined) return readImage(bootRomFile, IMAGE_LENGTH_MAX);
-  return kernelFile === undefined ? builtInBootRom() : standstillBootRom();
+  if (kernelFile !== undefined) return standstillBootRom();
+  // The assembler comes with it.
+  const { builtInBootRom } = await import('../machine/built-in-guest/boot-rom.ts');
+  return builtInBootRom();
+}
+
+function openVariables({ variablesFile }: RunOptions): FlashFile | undefined {
+  if (variablesFile === undefined) return undefined;
+  const failed = (error: Error): void => void process.stderr.write(`skep: ${error.message}; it is as it was\n`);
+  return new FlashFile(variablesFile, { limit: IMAGE_LENGTH_MAX, failed });
 }
 
 /** Random bytes that a guest begins with; always the same ones where a run is to be repeatable. */
@@ -84,21 +97,29 @@ function readKernel({
   deterministic,
 }: RunOptions): KernelConfig | undefined {
   if (kernelFile === undefined) return undefined;
-  if (bootRomFile !== undefined) {
-    throw new ConfigError(`kernel '${kernelFile}' is started without firmware: give it or a boot ROM, not both`);
-  }
-  const file = (name: string): KernelConfig['kernel'] => ({ name, bytes: readImage(name, BOOT_FILE_LENGTH_MAX) });
   const seed = new Uint8Array(SEED_LENGTH);
   if (!deterministic) crypto.getRandomValues(seed);
-  return { kernel: file(kernelFile), modules: moduleFiles.map(file), commandLine, seed };
+  const startedBy = bootRomFile === undefined ? 'machine' : 'firmware';
+  return { kernel: bootFile(kernelFile), modules: moduleFiles.map(moduleFile), commandLine, seed, startedBy };
+}
+
+function bootFile(path: string, name: string = path): BootFile {
+  return { name, bytes: readImage(path, BOOT_FILE_LENGTH_MAX) };
+}
+
+/** A module may have a command line of its own behind a space, which is a part of what the kernel is told of it. */
+function moduleFile(text: string): BootFile {
+  const [path = text] = existsSync(text) ? [text] : text.split(' ', 1);
+  return bootFile(path, text);
 }
 
 /** Builds the machine that the options describe, runs it to its end and says why it ended. */
 export async function runMachine(options: RunOptions): Promise<Ending> {
-  const config = readConfig(options);
+  using lifetimes = new Lifetimes();
+  await using variables = openVariables(options);
+  const config = await readConfig(options, variables?.image);
   if (options.screenshotFile !== undefined) checkWritable(options.screenshotFile);
   if (options.control) await loadControl();
-  using lifetimes = new Lifetimes();
   const tap = new SerialTap();
   const listened = collectingSink((bytes) => tap.write(bytes));
   // Who falls behind with reading ends the slice; the pace then waits.
@@ -118,6 +139,7 @@ export async function runMachine(options: RunOptions): Promise<Ending> {
       wallClock: () => Date.now() / 1000,
       serial: (byte) => serial.write(byte),
       debugConsole: (byte) => debugConsole.write(byte),
+      variablesChanged: (array) => variables?.changed(array),
     }),
   );
   const flush = (): void => {

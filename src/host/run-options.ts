@@ -11,7 +11,9 @@ export interface RunOptions {
   readonly memory: number;
   /** The built-in guest when absent. */
   readonly bootRomFile: string | undefined;
-  /** A kernel that is started without firmware. */
+  /** The array of the flash chip below it; kept there when it has changed. */
+  readonly variablesFile: string | undefined;
+  /** A kernel to start: by the boot ROM if one is given. */
   readonly kernelFile: string | undefined;
   /** Its initrd, or its modules. */
   readonly moduleFiles: readonly string[];
@@ -23,6 +25,8 @@ export interface RunOptions {
   readonly serial: SinkChoice;
   readonly debugConsole: SinkChoice;
   readonly firmwareConsole: 'display' | 'serial';
+  /** A PCI device that masters the bus, and whether the IOMMU limits it. */
+  readonly dmaEngine: { readonly iommu: boolean } | undefined;
   /** Whether to listen on a control socket. */
   readonly control: boolean;
   readonly traceMap: boolean;

@@ -47,7 +47,7 @@ class Model {
   start(): void {
     if (this.machines.length === MOST_MACHINES) return;
     const nodes = new MachineNodes({ name: `machine${this.#names++}`, folder });
-    const store = this.random(2) === 0 ? nodes.arenaStore({ capacity: 8 * MiB }) : nodes.mmapStore();
+    const store = this.random(2) === 0 ? nodes.arenaStore({ capacity: 512 * MiB }) : nodes.mmapStore();
     this.machines.push({ nodes, store, segments: [] });
   }
 

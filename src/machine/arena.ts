@@ -1,4 +1,4 @@
-import { ENGINE_RESERVED } from '../cpu/index.ts';
+import { ENGINE_RESERVED } from '../cpu/x86/engine.ts';
 import { ArenaStore } from '../memory/index.ts';
 import { memoryTooLarge, type MachineConfig } from './config.ts';
 import { ARENA_LIMIT, ARENA_SLACK, DISPLAY_MEMORY } from './layout.ts';

@@ -12,6 +12,8 @@ describe('a configuration', () => {
     ['a long name', { name: 'a'.repeat(31) }],
     ['a name of every allowed kind of character', { name: 'aZ09-_' }],
     ['the least display', { display: { width: 320, height: 200 } }],
+    ['a DMA engine', { dmaEngine: { iommu: false } }],
+    ['a DMA engine behind the IOMMU', { dmaEngine: { iommu: true }, wired: true }],
     ['a display that fills its memory', { display: { width: 2048, height: 2048 } }],
   ])('may have %s', (_what, part) => {
     expect(() => checkConfig({ ...GOOD, ...part })).not.toThrow();
@@ -24,6 +26,7 @@ describe('a configuration', () => {
     ['a long name', { name: 'a'.repeat(32) }, 'has 32 characters'],
     ['a dot in its name', { name: 'a.b' }, 'other than letters'],
     ['a slash in its name', { name: 'a/b' }, 'other than letters'],
+    ['a DMA engine behind the IOMMU, and memory that is not wired', { dmaEngine: { iommu: true } }, 'to be wired'],
     ['a narrow display', { display: { width: 312, height: 200 } }, 'at least 320x200'],
     ['a low display', { display: { width: 320, height: 199 } }, 'at least 320x200'],
     ['an uneven display', { display: { width: 1021, height: 768 } }, 'a multiple of 8'],

@@ -9,17 +9,26 @@ export interface MachineConfig {
   /** Bytes of RAM. */
   readonly memory: number;
   readonly bootRom: Uint8Array;
+  /** The flash chip below the boot ROM, which is for UEFI's variables. With it the boot ROM is a write-protected chip. */
+  readonly variables?: Uint8Array | undefined;
   readonly display?: DisplayConfig | undefined;
   /** Tells SeaBIOS to speak on the serial port too. */
   readonly firmwareConsole?: 'display' | 'serial';
-  /** Starts a kernel without firmware; the boot ROM is there and is not entered. */
+  /** Starts a kernel, without firmware or by it. */
   readonly boot?: KernelConfig | undefined;
   /** The first port of the exit device of kernel tests, if there is to be one. */
   readonly debugExit?: number | undefined;
+  /** A PCI device that masters the bus, if there is to be one. */
+  readonly dmaEngine?: DmaEngineConfig | undefined;
   /** Lets time be the number of instructions. */
   readonly deterministic?: boolean;
   /** Marks every mapping as wired. Locking the bytes is the store's affair. */
   readonly wired?: boolean;
+}
+
+export interface DmaEngineConfig {
+  /** Whether it is behind the IOMMU: it reaches wired sysmem only, so memory must be wired. */
+  readonly iommu: boolean;
 }
 
 export interface DisplayConfig {
@@ -33,9 +42,12 @@ const NAME_LENGTH_MAX = 31;
 const RESOLUTION = { widthMin: 320, heightMin: 200, bytesMax: 16 * MiB } as const;
 
 /** Every rule that a configuration has to keep, in the order in which they are checked. */
-export function checkConfig({ name, memory, display }: MachineConfig): void {
+export function checkConfig({ name, memory, display, dmaEngine, wired = false }: MachineConfig): void {
   checkName(name);
   checkMemory(memory);
+  if (dmaEngine?.iommu === true && !wired) {
+    throw new ConfigError('a DMA engine behind the IOMMU needs guest memory to be wired');
+  }
   if (display !== undefined) checkResolution(display);
 }
 

@@ -13,8 +13,12 @@ export interface Connections {
   /** Machine time at which the time-stamp counter, as the guest sees it, reaches a value given in two halves. */
   readonly timeOfTimestamp: (low: number, high: number) => Nanoseconds;
   readonly setA20: (enabled: boolean) => void;
+  /** The processor's IGNNE# pin. */
+  readonly setIgnoreFloatError: (ignored: boolean) => void;
   readonly powerOff: () => void;
   readonly requestReset: () => void;
   readonly serial: { transmit(byte: number): void; room(): void };
+  /** Told of each change of the variables' flash, with its bytes. */
+  readonly variablesChanged: (bytes: Uint8Array) => void;
   readonly debugConsole: (byte: number) => void;
 }

@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts';
-import { KiB, MiB, PAGE_SIZE } from '../base/units.ts';
+import { GiB, KiB, MiB, PAGE_SIZE } from '../base/units.ts';
 import type { AccessSize } from '../bus/io-handler.ts';
 import type { PortBus } from '../bus/port-bus.ts';
 import type { Engine } from '../cpu/index.ts';
@@ -8,13 +8,15 @@ import { gpa, type GuestMemory } from '../memory/index.ts';
 import { placeTables } from './acpi/table-set.ts';
 import { acpiTables } from './acpi/tables.ts';
 import { ConfigError } from './config-error.ts';
-import { CHIPSET_END, HIGH_RAM_START, IRQ, PM_BASE, PORTS, SLOT, type RamLayout } from './layout.ts';
+import { ADDRESS_BITS, CHIPSET_END, HIGH_RAM_START, IRQ, PM_BASE, PORTS, SLOT, type RamLayout } from './layout.ts';
 import type { BootFile, BootPlan, MemoryWrite } from './loaders/boot-plan.ts';
 import { planBoot } from './loaders/load.ts';
 import { StructureWriter } from './structure-writer.ts';
 
-/** A kernel to start without firmware. */
+/** A kernel to start. */
 export interface KernelConfig {
+  /** Who starts it: the machine when not given, and then the boot ROM is not entered. Firmware starts bzImages only. */
+  readonly startedBy?: 'machine' | 'firmware' | undefined;
   readonly kernel: BootFile;
   readonly modules: readonly BootFile[];
   readonly commandLine: string;
@@ -56,6 +58,7 @@ const INTERRUPT_LINE = 0x3c;
 export class DirectBoot {
   readonly plan: BootPlan;
   readonly #writes: readonly MemoryWrite[];
+  readonly #memoryTypes: Readonly<Record<string, bigint>>;
 
   /** Throws ConfigError when the kernel cannot be started in so much memory. */
   constructor(config: KernelConfig, ram: RamLayout) {
@@ -65,6 +68,7 @@ export class DirectBoot {
     const tablesStart = ram.below4GiB - tablesLength;
     const placed = placeTables(tables, { rsdp: EXTENDED_DATA.start, tables: tablesStart });
     this.plan = planBoot({ ...config, ram, map: addressMap(ram, tablesStart), rsdp: EXTENDED_DATA.start });
+    this.#memoryTypes = memoryTypes(ram);
     this.#writes = [
       { gpa: BIOS_DATA.start, bytes: biosData() },
       { gpa: EXTENDED_DATA.start, bytes: placed.rsdp },
@@ -78,7 +82,8 @@ export class DirectBoot {
       assert(memory.write(gpa(start), bytes), 'a loader wrote where no RAM is');
     }
     setUpChipset(ports);
-    for (const [name, value] of Object.entries(this.plan.registers)) engine.setRegister(name, value);
+    const registers = { ...this.#memoryTypes, ...this.plan.registers };
+    for (const [name, value] of Object.entries(registers)) engine.setRegister(name, value);
   }
 }
 
@@ -101,6 +106,28 @@ function biosData(): Uint8Array {
     .u16(BIOS_DATA.serialPort, PORTS.serial.start)
     .u16(BIOS_DATA.extendedData, EXTENDED_DATA.start >> 4)
     .u16(BIOS_DATA.kilobytes, EXTENDED_DATA.start / KiB).bytes;
+}
+
+/** Write-back, eight times: a fixed range register that says so of all its pieces. */
+const WRITE_BACK = 6n;
+const ALL_WRITE_BACK = 0x0606_0606_0606_0606n;
+const MTRR_VALID = 0x800n;
+const MTRR_ON = 0xc00n;
+
+/**
+ * The MTRRs as PC firmware leaves them (SDM volume 3, section 12.11): write-back, but for A0000h to FFFFFh and for the end of
+ * the first 4 GiB, where devices are and which has to be a power of two.
+ */
+function memoryTypes({ below4GiB }: RamLayout): Record<string, bigint> {
+  let length = 2 * GiB;
+  while (4 * GiB - length < below4GiB) length /= 2;
+  return {
+    'mtrr.fixed0': ALL_WRITE_BACK,
+    'mtrr.fixed1': ALL_WRITE_BACK,
+    'mtrr.base0': BigInt(4 * GiB - length),
+    'mtrr.mask0': BigInt(2 ** ADDRESS_BITS - length) | MTRR_VALID,
+    'mtrr.default': MTRR_ON | WRITE_BACK,
+  };
 }
 
 /** What the tables promise and only firmware does: the ports of power management, and where interrupts lead. */

@@ -22,9 +22,11 @@ function board() {
       nonMaskableInterrupt() {},
       timeOfTimestamp: (low, high) => high * 2 ** 32 + low,
       setA20() {},
+      setIgnoreFloatError() {},
       powerOff() {},
       requestReset() {},
       serial: { transmit() {}, room() {} },
+      variablesChanged() {},
       debugConsole() {},
     },
   });

@@ -3,7 +3,8 @@ import { Lifetimes } from '../base/disposable.ts';
 import { Emitter } from '../base/emitter.ts';
 import { MmioBus } from '../bus/mmio-bus.ts';
 import { PortBus } from '../bus/port-bus.ts';
-import { WasmEngine, type Engine, type EngineHost } from '../cpu/index.ts';
+import type { Engine, EngineHost } from '../cpu/index.ts';
+import { WasmEngine } from '../cpu/x86/engine.ts';
 import type { Picture, Scan } from '../devices/framebuffer.ts';
 import type { LocalApic } from '../devices/local-apic.ts';
 import type { Waiting } from '../devices/pci/placement.ts';
@@ -23,7 +24,8 @@ import { PciDevices } from './pci-devices.ts';
 import type { LifeEvent, LifeState } from './life-event.ts';
 import { runLoop, type Pace, type Requests, type Stop } from './run-loop.ts';
 import { SerialInput } from './serial-input.ts';
-import { hostTime, instructionTime, type TimeSource } from './time-source.ts';
+import { HostTime } from './host-time.ts';
+import { instructionTime, type TimeSource } from './time-source.ts';
 
 /** What a machine is given of the world outside. */
 export interface Surroundings {
@@ -33,6 +35,8 @@ export interface Surroundings {
   readonly wallClock: () => number;
   readonly serial: (byte: number) => void;
   readonly debugConsole: (byte: number) => void;
+  /** Told of each change of the flash with UEFI's variables, with all its bytes, which go on changing. */
+  readonly variablesChanged?: ((bytes: Uint8Array) => void) | undefined;
   /** Where segments get their bytes; memory of this process alone when absent. */
   readonly makeArena?: MakeArena | undefined;
 }
@@ -70,7 +74,7 @@ export class Machine implements Disposable {
     checkConfig(config);
     this.name = config.name;
     // Before anything is built: most kernels that cannot be started are refused here.
-    this.#directBoot = config.boot === undefined ? undefined : new DirectBoot(config.boot, ramLayout(config.memory));
+    this.#directBoot = directBoot(config);
     const store = this.#lifetimes.own(createArena(config, surroundings.makeArena));
     this.memory = this.#lifetimes.own(
       new GuestMemory({ store, addressBits: ADDRESS_BITS, wired: config.wired === true }),
@@ -84,30 +88,43 @@ export class Machine implements Disposable {
     this.#mapRam(ram);
     this.engine = this.#lifetimes.own(new WasmEngine({ memory: this.memory, store, host: this.#engineHost() }));
     const deterministic = config.deterministic === true;
-    this.#time = deterministic ? instructionTime(() => this.engine.instructions) : hostTime(surroundings.hostTime);
-    this.#timers = new TimerQueue(this.#time.now, () => this.engine.requestExit());
+    const instructions = (): number => this.engine.instructions;
+    const due = (): void => this.engine.requestExit();
+    this.#time = deterministic
+      ? instructionTime(instructions)
+      : new HostTime({ host: surroundings.hostTime, instructions, due, nextDeadline: () => this.#timers.nextDeadline });
+    this.#timers = new TimerQueue(this.#time.now, due);
     const connections = {
       clock: this.#timers,
       wallClock: deterministic ? () => DETERMINISTIC_DATE : surroundings.wallClock,
       interrupt: { set: (asserted: boolean) => this.engine.setInterruptLine(asserted) },
       nonMaskableInterrupt: () => this.engine.nonMaskableInterrupt(),
-      timeOfTimestamp: (low: number, high: number) => high * 2 ** 32 + low,
+      timeOfTimestamp: (low: number, high: number) => this.engine.timeOfTimestamp(low, high),
       setA20: (enabled: boolean) => this.engine.setA20(enabled),
+      setIgnoreFloatError: (ignored: boolean) => this.engine.setIgnoreFloatError(ignored),
       powerOff: () => this.stop('power-off'),
       requestReset: () => this.#requestReset(),
       serial: { transmit: surroundings.serial, room: () => this.#serialInput.pump() },
       debugConsole: surroundings.debugConsole,
+      variablesChanged: (bytes: Uint8Array) => surroundings.variablesChanged?.(bytes),
     };
     const layout = ramLayout(config.memory);
     const { memory, ports, mmio } = this;
     this.interrupts = new Interrupts({ connections, mmio });
+    // Before there is such a device there is no firmware that asks.
+    let pmBase = (): number | undefined => undefined;
     this.#isa = new IsaDevices({
       ports,
       ram: layout,
-      firmwareConfig: firmwareConfig(config, layout, {
-        read: (address, target) => memory.read(gpa(address), target),
-        write: (address, source) => memory.write(gpa(address), source),
-      }),
+      firmwareConfig: firmwareConfig(
+        config,
+        layout,
+        {
+          read: (address, target) => memory.read(gpa(address), target),
+          write: (address, source) => memory.write(gpa(address), source),
+        },
+        () => pmBase(),
+      ),
       connections,
       interrupts: this.interrupts,
     });
@@ -124,6 +141,7 @@ export class Machine implements Disposable {
       connections,
       refused,
     });
+    pmBase = () => this.#pci.powerManagement.base;
     this.#serialInput = new SerialInput(this.#isa.uart, this.#timers);
     if (config.debugExit !== undefined) this.#addDebugExit(config.debugExit);
     this.#directBoot?.apply(this);
@@ -287,6 +305,7 @@ export class Machine implements Disposable {
         action.done();
       },
       acknowledgeInterrupt: () => localApic().acknowledge(),
+      floatError: (asserted) => this.#isa.coprocessorError.setError(asserted),
       timestamp: () => Math.floor(this.#time.now()),
     };
   }
@@ -296,4 +315,8 @@ export class Machine implements Disposable {
     this.#requests.reset = true;
     this.engine.requestExit();
   }
+}
+
+function directBoot({ boot, memory }: MachineConfig): DirectBoot | undefined {
+  return boot === undefined || boot.startedBy === 'firmware' ? undefined : new DirectBoot(boot, ramLayout(memory));
 }

@@ -1,3 +1,4 @@
+import { GiB } from '../base/units.ts';
 import { unconnectedLine, type InterruptLine } from '../bus/interrupt-line.ts';
 import type { IoHandler } from '../bus/io-handler.ts';
 import type { MmioBus } from '../bus/mmio-bus.ts';
@@ -8,6 +9,8 @@ import { I440fxHostBridge, PAM_RANGE } from '../devices/chipset/i440fx-host-brid
 import { Piix3IsaBridge } from '../devices/chipset/piix3-isa-bridge.ts';
 import { Piix4PowerManagement } from '../devices/chipset/piix4-power-management.ts';
 import { ResetControl } from '../devices/chipset/reset-control.ts';
+import { DmaEngine } from '../devices/dma-engine.ts';
+import { Flash } from '../devices/flash.ts';
 import { Framebuffer } from '../devices/framebuffer.ts';
 import type { BarSpaces } from '../devices/pci/bar.ts';
 import { ConfigMechanism } from '../devices/pci/config-mechanism.ts';
@@ -17,6 +20,7 @@ import { Placement, type Waiting } from '../devices/pci/placement.ts';
 import { gpa, type GuestMemory, type Segment } from '../memory/index.ts';
 import type { DisplayConfig, MachineConfig } from './config.ts';
 import type { Connections } from './connections.ts';
+import { DmaPath } from './dma-path.ts';
 import type { Interrupts } from './interrupts.ts';
 import { CASCADE_IRQ, IRQ, IRQS, PCI_PORTS, pciWindows, PORTS, SLOT, type PortName, type RamLayout } from './layout.ts';
 
@@ -43,9 +47,10 @@ export class PciDevices {
   constructor(options: PciOptions) {
     const { config, memory, ram, ports, mmio, interrupts, connections } = options;
     const spaces = barSpaces(options);
-    const bootRom = new BootRom({ memory, image: config.bootRom });
-    const hostBridge = new I440fxHostBridge({ memory, ram, rom: bootRom.segment });
-    const isaBridge = new Piix3IsaBridge({ router: new InterruptRouter({ irqs: routableLines(interrupts) }) });
+    const firmware = createFirmware(options);
+    const hostBridge = new I440fxHostBridge({ memory, ram, rom: firmware[0].segment });
+    const router = new InterruptRouter({ irqs: routableLines(interrupts) });
+    const isaBridge = new Piix3IsaBridge({ router });
     this.powerManagement = new Piix4PowerManagement({
       clock: connections.clock,
       ports: spaces.ports,
@@ -69,14 +74,51 @@ export class PciDevices {
     for (const [name, handler] of places) ports.register(PORTS[name], handler, name);
     mmio.register(PAM_RANGE, hostBridge.handler, 'host bridge');
     catchUpWhenThereIsRoom(options, spaces, hostBridge);
-    // The boot ROM first: the host bridge shows a copy of it.
-    this.#resettable = [bootRom, hostBridge, isaBridge, this.powerManagement, apm, resetControl, configMechanism];
+    // The firmware first: the host bridge shows a copy of it.
+    this.#resettable = [...firmware, hostBridge, isaBridge, this.powerManagement, apm, resetControl, configMechanism];
     if (this.display !== undefined) this.#resettable.push(this.display);
+    if (config.dmaEngine !== undefined) this.#attachDmaEngine(options, spaces, router);
   }
 
   reset(): void {
     for (const device of this.#resettable) device.reset();
   }
+
+  #attachDmaEngine({ config, connections, memory }: PciOptions, spaces: BarSpaces, router: InterruptRouter): void {
+    const path = new DmaPath(memory, config.dmaEngine?.iommu === true ? 'dma-engine' : undefined);
+    const interrupt = router.line(SLOT.dmaEngine, 1);
+    const engine = new DmaEngine({ clock: connections.clock, memory: path, spaces, interrupt });
+    this.bus.attach({ slot: SLOT.dmaEngine }, engine.pci);
+    // What it has under way goes by the old path.
+    this.#resettable.push(engine, path);
+  }
+}
+
+/** The boot ROM; or two flash chips, code at the top and the variables below it. */
+function createFirmware({ config, memory, mmio, connections }: PciOptions): [BootRom | Flash, ...Flash[]] {
+  const { bootRom, variables } = config;
+  if (variables === undefined) return [new BootRom({ memory, image: bootRom })];
+  const code = new Flash({
+    memory,
+    name: 'bootrom',
+    image: bootRom,
+    end: 4 * GiB,
+    prot: 'r-x',
+    writeProtected: true,
+  });
+  const vars = new Flash({
+    memory,
+    name: 'vars',
+    image: variables,
+    end: code.start,
+    prot: 'r--',
+    writeProtected: false,
+    changed: connections.variablesChanged,
+  });
+  for (const { start, segment, handler } of [code, vars]) {
+    mmio.register({ start, length: segment.length }, handler, `flash ${segment.name}`);
+  }
+  return [code, vars];
 }
 
 /**

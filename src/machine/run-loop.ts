@@ -51,9 +51,8 @@ function slice({ engine, timers, time, requests, reset }: Running): number {
   timers.fireDue();
   if (requests.stop !== undefined || requests.paused) return 0;
   const before = engine.instructions;
-  const since = time.now();
   const exit = engine.run(before + time.instructionsUntil(timers.nextDeadline));
-  time.ran(engine.instructions - before, since);
+  time.ran(engine.instructions - before);
   if (requests.reset) {
     requests.reset = false;
     reset();

@@ -8,8 +8,8 @@ export interface TimeSource {
   readonly now: () => Nanoseconds;
   /** How many instructions may run before `deadline`, by what is known of their speed. At least 1. */
   instructionsUntil(deadline: Nanoseconds): number;
-  /** Told after each slice what it was. */
-  ran(instructions: number, since: Nanoseconds): void;
+  /** Told after each slice how many did run. */
+  ran(instructions: number): void;
   /** The guest idles: passes the time up to `deadline` at once if it can, else gives how long to wait. */
   idle(deadline: Nanoseconds): Nanoseconds;
   /** Between the two no time passes. */
@@ -41,35 +41,5 @@ export function instructionTime(instructions: () => number): TimeSource {
     },
     pause() {},
     resume() {},
-  };
-}
-
-/** A slice under the host's clock: short enough for timers and input, long enough not to count. */
-const SLICE = 1_000_000;
-
-/** Time is the host's. The speed of the engine is learnt slice by slice, to end slices close to deadlines. */
-export function hostTime(host: () => Nanoseconds): TimeSource {
-  let start = host();
-  let pausedAt: Nanoseconds | undefined;
-  const now = (): Nanoseconds => (pausedAt ?? host()) - start;
-  let perNanosecond = 0.02;
-  return {
-    now,
-    instructionsUntil(deadline) {
-      const remaining = Math.min(SLICE, Math.max(10_000, deadline - now()));
-      return Math.max(1, Math.ceil(remaining * perNanosecond));
-    },
-    ran(instructions, since) {
-      const elapsed = now() - since;
-      if (instructions >= 500 && elapsed > 0) perNanosecond += (instructions / elapsed - perNanosecond) / 8;
-    },
-    idle: (deadline) => Math.max(0, deadline - now()),
-    pause() {
-      pausedAt ??= host();
-    },
-    resume() {
-      if (pausedAt !== undefined) start += host() - pausedAt;
-      pausedAt = undefined;
-    },
   };
 }

@@ -6,16 +6,19 @@ import { CodeTracker } from './code-tracker.ts';
 import type { CodeListener } from './code-tracker.ts';
 import { DirtyLogs } from './dirty-log.ts';
 import type { DirtyLog } from './dirty-log.ts';
+import { openRange } from './dma-range.ts';
+import type { DmaAccess, DmaFault, DmaMap, DmaRange, DmaSpace } from './dma-range.ts';
 import { FlatView } from './flat-view.ts';
-import { IommuDomain } from './iommu-domain.ts';
-import type { IommuTable } from './iommu-domain.ts';
+import { IommuDomainRecord } from './iommu-domain.ts';
+import type { Assignment, IommuDomain, IommuTable } from './iommu-domain.ts';
+import { copyIn, copyOut, firstDenied } from './mapped-space.ts';
 import type { Mapping, MappingRecord } from './mapping.ts';
 import { MemoryError } from './memory-error.ts';
 import { Observers } from './observers.ts';
 import type { MapObserver } from './observers.ts';
 import { PAGE_FLAG } from './page-flag.ts';
 import { pageOf, PageStates } from './page-states.ts';
-import { copy, SEGMENT_KINDS, SegmentRecord } from './segment.ts';
+import { SEGMENT_KINDS, SegmentRecord } from './segment.ts';
 import type { Segment, SegmentKind } from './segment.ts';
 import { checkSegmentName } from './segment-name.ts';
 import type { Extent, Store, SysmemSlice } from './store.ts';
@@ -30,6 +33,8 @@ export interface GuestMemoryOptions {
   readonly addressBits?: number;
   /** Whether mappings that do not say are wired; false when absent. */
   readonly wired?: boolean;
+  /** The host's own IOMMU; absent while all devices that are ever assigned are emulated. */
+  readonly iommuTable?: IommuTable;
 }
 
 export interface SegmentOptions {
@@ -45,7 +50,7 @@ export interface SegmentOptions {
  * The segments and the mappings of one virtual machine: two tables, and the only place where either fact is stored.
  * Every edit is a transaction. There is no I/O, no clock and no logger in here.
  */
-export class GuestMemory implements Disposable {
+export class GuestMemory implements DmaSpace, Disposable {
   readonly addressBits: number;
   /** The map as the data path reads it. */
   readonly flat: FlatView;
@@ -60,7 +65,10 @@ export class GuestMemory implements Disposable {
   readonly #states: PageStates;
   readonly #code: CodeTracker;
   readonly #dirtyLogs: DirtyLogs;
-  #iommu: IommuDomain | undefined;
+  readonly #iommuTable: IommuTable | undefined;
+  /** The map as bus masters without an IOMMU see it. */
+  readonly #dmaMap: DmaMap;
+  #iommu: IommuDomainRecord | undefined;
   #nextSegmentId = 0;
   /** What is under way, in the words of the error that another edit gets meanwhile. */
   #busy: string | undefined;
@@ -68,7 +76,7 @@ export class GuestMemory implements Disposable {
 
   /** Throws EINVAL for address bits out of range, ENOMEM when the store has no room for the flat view's directory. */
   constructor(options: GuestMemoryOptions) {
-    const { store, addressBits = 40, wired = false } = options;
+    const { store, addressBits = 40, wired = false, iommuTable } = options;
     checkAddressBits(addressBits);
     this.addressBits = addressBits;
     this.#limit = 2 ** addressBits;
@@ -83,6 +91,8 @@ export class GuestMemory implements Disposable {
     this.#states = new PageStates(this.flat);
     this.#code = new CodeTracker(this.#states);
     this.#dirtyLogs = new DirtyLogs(this.#states);
+    this.#iommuTable = iommuTable;
+    this.#dmaMap = this.#asDmaMap();
   }
 
   // Segments
@@ -205,8 +215,7 @@ export class GuestMemory implements Disposable {
   /** Every mapping that has a byte in common with the range, ascending; like the iterator in every other way. */
   *covering(gpa: Gpa, length: number): Generator<Mapping, void, void> {
     this.#checkAlive();
-    if (length <= 0) return;
-    for (const entry of this.#mappings.overlapping(gpa, length)) yield entry.value;
+    yield* this.#overlapping(gpa, length);
   }
 
   /** Where nothing is mapped, ascending, up to the end of the address space. */
@@ -239,26 +248,14 @@ export class GuestMemory implements Disposable {
   /** Copies guest memory out, across mappings. False, and nothing is copied, when some byte is not readable. */
   read(gpa: Gpa, target: Uint8Array): boolean {
     if (!this.#allows(gpa, target.length, PAGE_FLAG.READ)) return false;
-    for (let done = 0; done < target.length;) {
-      const mapping = this.flat.mappingAt(gpa + done)!;
-      const length = Math.min(target.length - done, mapping.end - gpa - done);
-      copy(mapping.segment.bytes, gpa + done - mapping.gpa + mapping.offset, target, done, length);
-      done += length;
-    }
+    copyOut(this.#dmaMap, gpa, target);
     return true;
   }
 
   /** Copies in as the guest's stores would, across mappings. False, and no change, when some byte is not writable. */
   write(gpa: Gpa, source: Uint8Array): boolean {
     if (!this.#allows(gpa, source.length, PAGE_FLAG.WRITE)) return false;
-    for (let done = 0; done < source.length;) {
-      const mapping = this.flat.mappingAt(gpa + done)!;
-      const length = Math.min(source.length - done, mapping.end - gpa - done);
-      const offset = gpa + done - mapping.gpa + mapping.offset;
-      this.#states.beforeWrite(mapping.segment, offset, length);
-      copy(source, done, mapping.segment.bytes, offset, length);
-      done += length;
-    }
+    copyIn(this.#dmaMap, gpa, source);
     return true;
   }
 
@@ -311,18 +308,32 @@ export class GuestMemory implements Disposable {
     return this.#dirtyLogs.log(checkSegment(segment, this.#edited));
   }
 
+  // Devices that master the bus
+
+  /** For a device without an IOMMU: it reaches all that is mapped, device memory too, as protection allows. */
+  dmaRange(gpa: number, length: number, access: DmaAccess): DmaRange | DmaFault {
+    this.#checkAlive();
+    return openRange(this.#dmaMap, gpa, length, access);
+  }
+
   /**
-   * Puts wired sysmem into the reach of passed-through devices; see `IommuDomain`. EBUSY while there is a domain. What
-   * the table throws comes out as it is, and nothing is claimed then.
+   * Puts a device behind the IOMMU: through the assignment it reaches wired sysmem and nothing else; see `IommuDomain`. EEXIST
+   * when it is assigned already, EINVAL while sysmem is mapped that is not wired. What the host's table throws comes out as
+   * it is. Nothing has changed then.
    */
-  iommuDomain(table: IommuTable): IommuDomain {
+  assign(device: string): Assignment {
     this.#checkIdle();
-    if (this.#iommu !== undefined) throw new MemoryError('EBUSY', 'this guest memory has an IOMMU domain already');
-    this.#iommu = new IommuDomain(
-      table,
-      (observer) => this.observe(observer),
-      () => (this.#iommu = undefined),
-    );
+    this.#iommu ??= new IommuDomainRecord({
+      table: this.#iommuTable,
+      states: this.#states,
+      observe: (observer) => this.observe(observer),
+      ended: () => (this.#iommu = undefined),
+    });
+    return this.#iommu.assign(device);
+  }
+
+  /** What assigned devices reach; there is one while there are any. */
+  get iommuDomain(): IommuDomain | undefined {
     return this.#iommu;
   }
 
@@ -340,12 +351,12 @@ export class GuestMemory implements Disposable {
   [Symbol.dispose](): void {
     if (this.#destroyed) return;
     this.#checkIdle();
+    this.#iommu?.[Symbol.dispose]();
     const removed = [...this.#mappings].map((entry) => entry.value);
     for (const mapping of removed) this.#takeOut(mapping);
     const errors = this.#during('guest memory is being destroyed', () =>
       removed.length > 0 ? this.#observers.tellEnd({ removed, added: [] }) : [],
     );
-    this.#iommu = undefined;
     for (const segment of this.#segmentsById.values()) this.#store.free(this.#detach(segment));
     this.flat[Symbol.dispose]();
     this.#destroyed = true;
@@ -390,14 +401,27 @@ export class GuestMemory implements Disposable {
     return segment.detach();
   }
 
+  #asDmaMap(): DmaMap {
+    const { flat } = this;
+    return {
+      states: this.#states,
+      mappingAt: (gpa) => flat.mappingAt(gpa),
+      overlapping: (gpa, length) => this.#overlapping(gpa, length),
+      get removals() {
+        return flat.removals;
+      },
+    };
+  }
+
+  *#overlapping(gpa: number, length: number): Generator<MappingRecord, void, void> {
+    if (length <= 0) return;
+    for (const entry of this.#mappings.overlapping(gpa, length)) yield entry.value;
+  }
+
   #allows(gpa: number, length: number, flag: number): boolean {
-    if (!isExactRange(gpa, length)) return false;
-    for (let address = gpa; address < gpa + length;) {
-      const mapping = this.flat.mappingAt(address) ?? this.#nothing();
-      if (mapping === undefined || (mapping.flags & flag) === 0) return false;
-      address = mapping.end;
-    }
-    return true;
+    if (firstDenied(this.#dmaMap, gpa, length, flag) === undefined) return true;
+    this.#nothing();
+    return false;
   }
 
   /** On the way of every miss, so that a hit need not ask whether guest memory still exists. */

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { GiB, KiB, MiB } from '../base/units.ts';
 import { gpa, GuestMemory, HeapStore, MemoryError } from './index.ts';
-import type { Segment } from './index.ts';
+import type { IommuTable, Mapping, Segment } from './index.ts';
 
 /**
  * What went wrong in other monitors' guest memory: FreeBSD's by number, illumos's test cases by name, those of others by
@@ -28,6 +28,10 @@ function codeOf(call: () => unknown): string {
     throw error;
   }
   return 'accepted';
+}
+
+function fail(): never {
+  throw new MemoryError('ENOMEM', 'no entry');
 }
 
 // spec 1: FreeBSD-SA-16:38.bhyve, CVE-2016-1889: lib/libvmmapi/vmmapi.c, vm_map_gpa added first and compared then
@@ -86,35 +90,74 @@ test('12: after a creation that failed the same one can succeed, and is there on
   expect([make(4096).id, [...small.segments()].length]).toEqual([0, 1]);
 });
 
-describe('13 to 15: the IOMMU flag', () => {
-  const table = { map() {}, unmap() {} };
+describe('13 to 17: IOMMU domains', () => {
+  const wired = (): Mapping => memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx', wired: true });
 
   // spec 13: illumos usr/src/uts/intel/io/vmm clears the flag at reboot; FreeBSD does as a side effect
-  test('13 (illumos): is on no mapping after a reset, and wired stays', () => {
-    const mapping = memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx', wired: true });
-    memory.iommuDomain(table);
+  test('13 (illumos): the IOMMU flag is on no mapping after a reset, and wired stays', () => {
+    const mapping = wired();
+    memory.assign('nic');
     memory.reset();
     expect([mapping.iommu, mapping.wired, codeOf(() => memory.unmap(mapping))]).toEqual([false, true, 'accepted']);
   });
 
   // spec 14: FreeBSD sys/amd64/vmm/vmm.c, vm_assign_pptdev: the domain must be NULL, and is not
-  test('14: a domain can be made again in one life of a VM', () => {
-    memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx', wired: true });
-    memory.iommuDomain(table)[Symbol.dispose]();
-    expect(codeOf(() => memory.iommuDomain(table))).toBe('accepted');
+  test('14: devices can be assigned again in one life of a VM', () => {
+    wired();
+    memory.assign('nic')[Symbol.dispose]();
+    expect([memory.iommuDomain, codeOf(() => memory.assign('nic'))]).toEqual([undefined, 'accepted']);
   });
 
   // spec 15: FreeBSD sys/amd64/vmm/vmm.c, vm_assign_pptdev: domain and flags stay when the device is refused
-  test('15: is on no mapping after an assignment that failed', () => {
-    const mapping = memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx', wired: true });
-    const failing = {
-      map() {
-        throw new MemoryError('ENOMEM', 'no entry');
-      },
-      unmap() {},
+  test('15: after a first assignment that failed neither flag nor domain is left', () => {
+    for (const failing of [{ map: fail }, { attach: fail }] satisfies Partial<IommuTable>[]) {
+      const iommuTable = { attach() {}, detach() {}, map() {}, unmap() {}, ...failing };
+      memory = new GuestMemory({ store, addressBits: 40, iommuTable });
+      ram = memory.createSegment({ name: 'ram', kind: 'sysmem', length: MiB });
+      const mapping = wired();
+      expect(codeOf(() => memory.assign('nic'))).toBe('ENOMEM');
+      expect([mapping.iommu, memory.iommuDomain]).toEqual([false, undefined]);
+    }
+  });
+
+  // spec 16: FreeBSD PR 260178, D34607: guest pages were taken out of the host's own domain, and its DMA failed
+  test('16 (PR 260178): a domain takes away only what it has given, and who has no IOMMU reaches memory all the time', () => {
+    const entries = new Set<unknown>();
+    const foreign: unknown[] = [];
+    const iommuTable = {
+      attach() {},
+      detach() {},
+      map: (mapping: Mapping) => void entries.add(mapping),
+      unmap: (mapping: Mapping) => void (entries.delete(mapping) || foreign.push(mapping)),
     };
-    expect(codeOf(() => memory.iommuDomain(failing))).toBe('ENOMEM');
-    expect(mapping.iommu).toBe(false);
+    memory = new GuestMemory({ store, addressBits: 40, iommuTable });
+    ram = memory.createSegment({ name: 'ram', kind: 'sysmem', length: MiB });
+    wired();
+    const nic = memory.assign('nic');
+    expect(memory.dmaRange(0, MiB, 'write')).not.toHaveProperty('reason');
+    nic[Symbol.dispose]();
+    expect([entries.size, foreign]).toEqual([0, []]);
+    expect(memory.dmaRange(0, MiB, 'write')).not.toHaveProperty('reason');
+  });
+
+  // spec 17: FreeBSD PR 222937: entries were taken away under a device that still mastered the bus
+  test('17 (PR 222937): a device is quiet before its entries go, at the end of a VM too', () => {
+    const told: string[] = [];
+    const iommuTable = {
+      attach: () => void told.push('attach'),
+      detach: () => void told.push('detach'),
+      map: () => void told.push('map'),
+      unmap: () => void told.push('unmap'),
+    };
+    memory = new GuestMemory({ store, addressBits: 40, iommuTable });
+    ram = memory.createSegment({ name: 'ram', kind: 'sysmem', length: MiB });
+    wired();
+    memory.assign('nic');
+    memory.reset();
+    const nic = memory.assign('nic');
+    memory[Symbol.dispose]();
+    expect(told).toEqual(['map', 'attach', 'detach', 'unmap', 'map', 'attach', 'detach', 'unmap']);
+    expect(nic.dmaRange(0, 1, 'read')).toMatchObject({ reason: 'unassigned' });
   });
 });
 
@@ -126,7 +169,7 @@ test('21: unmapping no bytes at 0 is EINVAL, on an empty map too', () => {
 // spec 22: FreeBSD sys/dev/vmm/vmm_mem.c, vm_munmap_memseg skips mappings with VM_MEMMAP_F_IOMMU
 test('22: unmapping memory of an IOMMU domain is EINVAL', () => {
   const mapping = memory.map({ segment: ram, gpa: gpa(0), prot: 'rwx', wired: true });
-  memory.iommuDomain({ map() {}, unmap() {} });
+  memory.assign('nic');
   expect(codeOf(() => memory.unmap(mapping))).toBe('EINVAL');
 });
 
@@ -291,27 +334,6 @@ describe('at the end', () => {
     memory[Symbol.dispose]();
     expect([ends, store.used]).toEqual([1, 0]);
   });
-});
-
-// spec 16: FreeBSD PR 260178, D34607: guest pages were taken out of the host's own domain, and its DMA failed
-test('16 (PR 260178): a domain takes away only what it has given, and the host reaches guest memory all the time', () => {
-  const entries = new Set<unknown>();
-  const foreign: unknown[] = [];
-  memory.map({ segment: ram, gpa: gpa(0), length: 4096, prot: 'rwx', wired: true });
-  memory.map({ segment: ram, gpa: gpa(8192), offset: 8192, length: 4096, prot: 'rwx' });
-  const domain = memory.iommuDomain({
-    map: (mapping) => void entries.add(mapping),
-    unmap: (mapping) => void (entries.delete(mapping) || foreign.push(mapping)),
-  });
-  ram.write(0, Uint8Array.of(1));
-  domain[Symbol.dispose]();
-  ram.write(1, Uint8Array.of(2));
-  expect([entries.size, foreign, memory.write(gpa(2), Uint8Array.of(3)), [...ram.bytes.subarray(0, 3)]]).toEqual([
-    0,
-    [],
-    true,
-    [1, 2, 3],
-  ]);
 });
 
 // spec 18: FreeBSD D36238, c94f30ea85b7: any host-physical page could be mapped as if it were a BAR

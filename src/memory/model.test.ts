@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { MiB, PAGE_SIZE } from '../base/units.ts';
 import { ArenaStore, gpa, GuestMemory, HeapStore, MemoryError, PAGE_FLAG, PROTS } from './index.ts';
-import type { Change, DirtyLog, Edit, Extent, IommuDomain, Mapping, Prot, Segment, Store, Window } from './index.ts';
+import type { Assignment, Change, DirtyLog, Edit, Extent, Mapping, Prot, Segment, Store, Window } from './index.ts';
 
 /**
  * Random operations on guest memory and on a stupid model of it, compared after every single one, together with the
@@ -95,7 +95,9 @@ class Episode {
   readonly #windows: { window: Window; segment: ModelSegment }[] = [];
   readonly #mirror: Set<Mapping> = new Set();
   readonly #codeWritten: number[] = [];
-  #domain: IommuDomain | undefined;
+  readonly #assignments: Map<string, Assignment> = new Map();
+  /** How often a mapping is wired: what is not shuts devices out of an IOMMU domain. */
+  readonly #wiring: number;
   readonly #table: Set<Mapping> = new Set();
   #refusing = false;
   /** The operation under way, for the message of a failure. */
@@ -106,7 +108,19 @@ class Episode {
     this.#random = randomOf(seed);
     const inner = seed % 2 === 0 ? new HeapStore() : new ArenaStore({ capacity: 8 * MiB, reserved: 100_000 });
     this.#store = new CountingStore(inner);
-    this.#memory = new GuestMemory({ store: this.#store, addressBits: ADDRESS_BITS });
+    this.#wiring = seed % 3 === 0 ? 0.5 : 0.98;
+    const iommuTable = {
+      attach() {},
+      detach() {},
+      map: (mapping: Mapping) => void this.#table.add(mapping),
+      unmap: (mapping: Mapping) => void this.#table.delete(mapping),
+    };
+    this.#memory = new GuestMemory({
+      store: this.#store,
+      addressBits: ADDRESS_BITS,
+      wired: seed % 3 !== 0,
+      iommuTable,
+    });
     this.#memory.trackCode({ codeWritten: (address) => this.#codeWritten.push(address) });
     this.#memory.observe({ changed: (change) => this.#follow(change) });
     this.#memory.observe({
@@ -222,7 +236,7 @@ class Episode {
     const count = 1 + this.#below(pages - first + (this.#random() < 0.1 ? 3 : 0));
     const start = this.#place();
     const prot: Prot = this.#pick(PROTS)!;
-    const wired = this.#random() < 0.3;
+    const wired = this.#random() < this.#wiring;
     const [offset, length] = [first * PAGE_SIZE, count * PAGE_SIZE];
     this.operation += ` ${segment.real.name}+${first}..${count} at ${start.toString(16)} ${prot}`;
     const mapping = target.map({ segment: segment.real, gpa: gpa(start), offset, length, prot, wired });
@@ -234,14 +248,20 @@ class Episode {
     }
   }
 
-  #unmap(target: Pick<Edit, 'unmap'>, owners: Map<number, Owner> = this.#owners): void {
+  #unmap(target: Pick<Edit, 'unmap'> & Partial<Edit>, owners: Map<number, Owner> = this.#owners): void {
     const mapping = this.#pick([...owners.values()])?.mapping;
     if (mapping === undefined) return;
     const exact = this.#random() < 0.8;
     const length = exact ? mapping.length : mapping.length + (this.#below(3) - 1) * PAGE_SIZE;
     this.operation += ` ${mapping.segment.name} at ${mapping.gpa.toString(16)} ${length}`;
-    target.unmap(this.#random() < 0.5 && exact ? mapping : { gpa: mapping.gpa, length });
-    expect([length, mapping.iommu]).toEqual([mapping.length, false]);
+    const what = this.#random() < 0.5 && exact ? mapping : { gpa: mapping.gpa, length };
+    if (target.withdraw !== undefined && this.#random() < 0.5) {
+      target.withdraw(what);
+    } else {
+      target.unmap(what);
+      expect(mapping.iommu).toBe(false);
+    }
+    expect(length).toBe(mapping.length);
     disown(owners, mapping);
   }
 
@@ -379,25 +399,30 @@ class Episode {
     dirty.clear();
   }
 
+  /** Assigns a device, or takes it out. It is refused while sysmem is mapped that is not wired, and only then. */
   #iommu(): void {
-    if (this.#domain !== undefined) {
-      this.#domain[Symbol.dispose]();
-      this.#domain = undefined;
+    const device = this.#pick(['a', 'b'])!;
+    this.operation += ` ${device}`;
+    const assignment = this.#assignments.get(device);
+    if (assignment !== undefined) {
+      assignment[Symbol.dispose]();
+      this.#assignments.delete(device);
       return;
     }
     if (this.#random() < 0.5) return;
-    const table = this.#table;
-    this.#domain = this.#memory.iommuDomain({
-      map: (mapping) => void table.add(mapping),
-      unmap: (mapping) => void table.delete(mapping),
-    });
+    const mayBe = [...this.#memory].every(({ segment, wired }) => segment.kind === 'devmem' || wired);
+    try {
+      this.#assignments.set(device, this.#memory.assign(device));
+    } finally {
+      expect(this.#assignments.has(device)).toBe(mayBe);
+    }
   }
 
   /** Invariant 6: the list is the old one without devmem, no IOMMU flag is left, no segment has changed. */
   #reset(): void {
     if (this.#random() < 0.7) return;
     this.#memory.reset();
-    this.#domain = undefined;
+    this.#assignments.clear();
     for (const { mapping } of this.#owners.values()) {
       expect(mapping.iommu).toBe(false);
       if (mapping.segment.kind === 'devmem') disown(this.#owners, mapping);
@@ -442,7 +467,7 @@ class Episode {
         end === start + length &&
         this.#memory.segmentById(segment.id) === segment &&
         PROTS.includes(prot) &&
-        iommu === (this.#domain !== undefined && wired && segment.kind === 'sysmem');
+        (segment.kind === 'devmem' || this.#assignments.size === 0 ? !iommu : iommu && wired);
       if (!good) expect.fail(`a bad mapping: ${segment.name} at ${start}`);
     }
     if (

@@ -28,7 +28,13 @@ export type UnmapRequest = Mapping | { readonly gpa: Gpa; readonly length: numbe
 /** What the body of `GuestMemory.edit` works with. Good until the body returns. */
 export interface Edit {
   map(request: MapRequest): Mapping;
+  /** EINVAL for what an IOMMU domain shows to devices. */
   unmap(what: UnmapRequest): void;
+  /**
+   * Unmaps it from the reach of devices too. For what rules memory over everybody's head, as a chipset's registers do; a
+   * transfer that is under way there ends.
+   */
+  withdraw(what: UnmapRequest): void;
 }
 
 /** What a transaction needs to know of the guest memory that it is about. */
@@ -64,13 +70,22 @@ export class Transaction implements Edit {
     this.#checkOpen();
     const mapping = this.#exactly(what);
     if (mapping.iommu) throw held(mapping);
-    if (this.#added.at(mapping.gpa)?.value === mapping) this.#added.remove(mapping.gpa);
-    else this.#removed.add(mapping);
+    this.#remove(mapping);
+  }
+
+  withdraw(what: UnmapRequest): void {
+    this.#checkOpen();
+    this.#remove(this.#exactly(what));
   }
 
   /** No more requests. A body that kept the edit for later finds it closed. */
   close(): void {
     this.#open = false;
+  }
+
+  #remove(mapping: MappingRecord): void {
+    if (this.#added.at(mapping.gpa)?.value === mapping) this.#added.remove(mapping.gpa);
+    else this.#removed.add(mapping);
   }
 
   /** What was asked for, by ascending GPA. */

@@ -28,7 +28,7 @@ class Memory implements Disposable {
 
   constructor(name = 'vm') {
     const nodes = this.#lifetimes.own(new MachineNodes({ name, folder }));
-    this.store = this.#lifetimes.own(nodes.arenaStore({ capacity: 32 * MiB }));
+    this.store = this.#lifetimes.own(nodes.arenaStore({ capacity: 64 * MiB }));
     this.memory = this.#lifetimes.own(new GuestMemory({ store: this.store }));
     const layout = [
       { offset: 0, length: MiB, gpa: 0 },

@@ -45,3 +45,13 @@ export function temporaryFolder(): string {
 export function mappedAddressSpace(): number {
   return Number(/VmSize:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]) * 1024;
 }
+
+/** What the kernel has at an address: `rw-s`, `---p`, or nothing; and how far it goes. */
+export function mappingAt(address: number): { flags: string; start: number; end: number } | undefined {
+  for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
+    const [, from = '', to = '', flags = ''] = /^([0-9a-f]+)-([0-9a-f]+) (\S+)/.exec(line) ?? [];
+    const [start, end] = [Number.parseInt(from, 16), Number.parseInt(to, 16)];
+    if (start <= address && address < end) return { flags, start, end };
+  }
+  return undefined;
+}

@@ -14,6 +14,8 @@ export interface End {
 export class SkepRun implements Disposable {
   readonly child: ChildProcess;
   readonly ended: Promise<End>;
+  /** What it has said so far. */
+  stderr = '';
   readonly #socket: string;
 
   constructor(folder: string, name: string, args: readonly string[], stdout: number | 'ignore' = 'ignore') {
@@ -22,9 +24,8 @@ export class SkepRun implements Disposable {
       env: { ...process.env, SKEP_RUNDIR: folder },
       stdio: ['ignore', stdout, 'pipe'],
     });
-    let stderr = '';
-    this.child.stderr?.on('data', (bytes: Buffer) => (stderr += bytes.toString()));
-    this.ended = new Promise((resolve) => this.child.on('close', (status) => resolve({ status, stderr })));
+    this.child.stderr?.on('data', (bytes: Buffer) => (this.stderr += bytes.toString()));
+    this.ended = new Promise((resolve) => this.child.on('close', (status) => resolve({ status, stderr: this.stderr })));
   }
 
   /** Whether it answers on its socket. */

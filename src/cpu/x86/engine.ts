@@ -15,6 +15,7 @@ interface Core {
   flush_tlb(): void;
   code_written(address: number): void;
   translate(linear: number): number;
+  time_of_timestamp(low: number, high: number): number;
   flags(): number;
   set_flags(flags: number): void;
   update_mode(): void;
@@ -60,6 +61,7 @@ export class WasmEngine implements Engine {
     this.#core = new wasm.Instance(compile(), imports).exports as unknown as Core;
     this.#set32(FIELD.FLAT_DIRECTORY_32, memory.flat.address);
     this.setA20(true);
+    this.setIgnoreFloatError(host.floatError === undefined);
     this.#core.initialize();
     this.#lifetimes.own(memory.observe({ changed: () => this.#core.flush_tlb() }, { replay: false }));
     this.#lifetimes.own(memory.onPagesGuarded(() => this.#core.flush_tlb()));
@@ -101,6 +103,10 @@ export class WasmEngine implements Engine {
     this.#core.flush_tlb();
   }
 
+  setIgnoreFloatError(ignored: boolean): void {
+    this.#set32(FIELD.IGNNE_32, ignored ? 1 : 0);
+  }
+
   reset(): void {
     this.#core.reset();
   }
@@ -122,6 +128,10 @@ export class WasmEngine implements Engine {
   translate(linear: number): Gpa | undefined {
     const address = this.#core.translate(linear);
     return address < 0 ? undefined : (address as Gpa);
+  }
+
+  timeOfTimestamp(low: number, high: number): number {
+    return this.#core.time_of_timestamp(low, high);
   }
 
   /**
@@ -184,11 +194,13 @@ function hostCalls(memory: GuestMemory, host: EngineHost): Record<string, unknow
     code_page: (gpa: Gpa) => memory.markCode(gpa),
     acknowledge: () => host.acknowledgeInterrupt(),
     timestamp: () => host.timestamp(),
+    float_error: (asserted: number) => host.floatError?.(asserted !== 0),
     msr_read: (msr: number) => (host.apic === undefined ? NO_APIC : Number(host.apic.readMsr(msr >>> 0))),
     msr_low: () => host.apic?.msrLow ?? 0,
     msr_high: () => host.apic?.msrHigh ?? 0,
     msr_write: (msr: number, low: number, high: number) =>
       host.apic === undefined ? NO_APIC : Number(host.apic.writeMsr(msr >>> 0, low >>> 0, high >>> 0)),
+    timestamp_moved: () => host.apic?.timestampMoved(),
     task_priority: () => host.apic?.cr8 ?? NO_TASK_PRIORITY,
     set_task_priority: (value: number) => {
       if (host.apic !== undefined) host.apic.cr8 = value;

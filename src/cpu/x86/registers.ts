@@ -21,6 +21,12 @@ const segment = (name: string, index: number): [string, RegisterPlace][] => {
   ];
 };
 
+/** Memory types; the slots are those of core/msr-storage.ts. */
+const MTRR_DEFAULT = FIELD.MSR + 0x40;
+const MTRR_VARIABLE = FIELD.MSR + 0x80;
+const MTRR_FIXED = FIELD.MSR + 0x100;
+const numbered = (name: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${name}${i}`);
+
 /** Every register by its lower-case name, but `rflags`, which is not stored as one word. */
 export const REGISTER_PLACES: ReadonlyMap<string, RegisterPlace> = new Map([
   ...fields(REGISTERS, FIELD.REGS, 8, 8),
@@ -33,6 +39,10 @@ export const REGISTER_PLACES: ReadonlyMap<string, RegisterPlace> = new Map([
   ...fields(['cr0', 'cr2', 'cr3', 'cr4', 'cr8', 'efer'], FIELD.CR0, 8, 8),
   ...fields(['dr0', 'dr1', 'dr2', 'dr3', 'dr4', 'dr5', 'dr6', 'dr7'], FIELD.DR, 8, 8),
   ...fields(['pdpte0', 'pdpte1', 'pdpte2', 'pdpte3'], FIELD.PDPTE, 8, 8),
+  ...fields(['mtrr.default'], MTRR_DEFAULT, 8, 8),
+  ...fields(numbered('mtrr.base', 8), MTRR_VARIABLE, 8, 16),
+  ...fields(numbered('mtrr.mask', 8), MTRR_VARIABLE + 8, 8, 16),
+  ...fields(numbered('mtrr.fixed', 11), MTRR_FIXED, 8, 8),
   ...fields(['cpl'], FIELD.CPL_32, 4, 4),
   ...fields(['mode'], FIELD.MODE_32, 4, 4),
   ...fields(['halted'], FIELD.HALTED_32, 4, 4),

@@ -1,18 +1,18 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Lifetimes } from '../../base/disposable.ts';
-import { LIMITS } from '../../control/index.ts';
+import { LIMITS } from '../../control/limits.ts';
 import type { Machine } from '../../machine/machine.ts';
-import { answerProblem } from './answer.ts';
 import { EventFeed } from './event-feed.ts';
-import type { Exchange } from './exchange.ts';
 import type { Controlled } from './handler.ts';
 import type { PageFacts } from './memory-facts.ts';
 import { ProblemError } from './problem-error.ts';
-import { dispatch } from './router.ts';
 import type { SerialTap } from './serial-tap.ts';
 import { listenAt } from './socket-file.ts';
 import { TurnShare } from './turn-share.ts';
+
+/** Routes, their schemas and handlers are loaded for the first request: a guest need not wait for them to begin. */
+const loadResponder = () => import('./responder.ts');
 
 /** Milliseconds that answers which are under way have when the machine ends. */
 const LAST_WORDS = 500;
@@ -84,16 +84,10 @@ export class ControlServer implements AsyncDisposable {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const exchange: Exchange = { request, response, share: this.#share };
     request.on('error', () => response.destroy());
     response.on('error', () => response.destroy());
-    try {
-      await this.#share.do(() => dispatch(this.#controlled, exchange));
-    } catch (error) {
-      // Nobody waits for the answer, or there is no machine left to ask.
-      if (response.destroyed || this.#over) return;
-      answerProblem(exchange, error instanceof ProblemError ? error : defect(error));
-    }
+    const { respond } = await loadResponder();
+    await respond(this.#controlled, { request, response, share: this.#share }, () => this.#over);
   }
 
   /** Takes the socket away, sends what is under way, and ends every connection. */
@@ -110,12 +104,6 @@ export class ControlServer implements AsyncDisposable {
     });
     this.#over = true;
   }
-}
-
-/** What is nobody's fault but ours is told, and the machine goes on. */
-function defect(error: unknown): ProblemError {
-  process.stderr.write(`skep: control socket: ${error instanceof Error ? error.stack : String(error)}\n`);
-  return new ProblemError('internal', error instanceof Error ? error.message : String(error));
 }
 
 const STATUS_LINES: Readonly<Record<string, string>> = {

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Lifetimes } from '../../base/disposable.ts';
-import { LIMITS, type EventKind, type EventOf } from '../../control/index.ts';
+import type { EventKind, EventOf } from '../../control/index.ts';
+import { LIMITS } from '../../control/limits.ts';
 import type { LifeEvent } from '../../machine/life-event.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { Mapping } from '../../memory/index.ts';

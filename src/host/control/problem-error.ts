@@ -1,4 +1,5 @@
-import { PROBLEM_TYPE, PROBLEMS, type Problem, type ProblemKind } from '../../control/index.ts';
+import type { Problem } from '../../control/index.ts';
+import { PROBLEM_TYPE, PROBLEMS, type ProblemKind } from '../../control/problem-kind.ts';
 
 /** A field of a request that is wrong. */
 export type FieldError = NonNullable<Problem['errors']>[number];

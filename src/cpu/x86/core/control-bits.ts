@@ -14,6 +14,8 @@ export const CR0_PG: u64 = 0x8000_0000;
 export const CR4_TSD: u64 = 0x4;
 export const CR4_PSE: u64 = 0x10;
 export const CR4_PAE: u64 = 0x20;
+/** Machine checks are taken. None is ever raised. */
+export const CR4_MCE: u64 = 0x40;
 export const CR4_PGE: u64 = 0x80;
 export const CR4_PCE: u64 = 0x100;
 export const CR4_OSFXSR: u64 = 0x200;

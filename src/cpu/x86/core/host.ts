@@ -19,6 +19,9 @@
 @external('host', 'acknowledge') export declare function acknowledge(): u32;
 // @ts-ignore: decorator
 @external('host', 'timestamp') export declare function timestamp(): f64;
+/** The FERR# pin has changed. */
+// @ts-ignore: decorator
+@external('host', 'float_error') export declare function hostFloatError(asserted: u32): void;
 /** RDMSR of one of the local APIC's registers. 1: the value is in the next two; 0: #GP(0); 2: there is no APIC. */
 // @ts-ignore: decorator
 @external('host', 'msr_read') export declare function hostMsrRead(msr: u32): u32;
@@ -31,6 +34,9 @@
 @external('host', 'msr_write') export declare function hostMsrWrite(msr: u32, low: u32, high: u32): u32;
 /** What `task_priority` answers when there is no APIC. */
 export const NO_APIC: u32 = 0xff;
+/** Tells the local APIC that the time-stamp counter has been written. */
+// @ts-ignore: decorator
+@external('host', 'timestamp_moved') export declare function hostTimestampMoved(): void;
 /** CR8: the local APIC's task priority. */
 // @ts-ignore: decorator
 @external('host', 'task_priority') export declare function hostTaskPriority(): u32;

@@ -1,16 +1,24 @@
 // The module's exports.
 import { dropPage, initializeCodeCache } from './code-cache';
+import { updateDebug } from './debug';
 import { decode } from './decode';
 import { OP_RAISE } from './generated/decoder';
 import { initializeHandlers } from './generated/handlers';
 import { STATE_DEADLINE, UOP_SIZE } from './generated/layout';
+import { timeOfTimestamp } from './msr';
 import { dropExecuteTags, flushTlbGlobal, initializeTlb, peek } from './paging';
 import { resetProcessor } from './reset';
+import { updateMode } from './segment';
 import { uopImmediate, uopOp } from './uop';
 
 export { materialize as flags, setFlags as set_flags } from './flags';
-export { updateMode as update_mode } from './segment';
 export { run } from './run';
+
+/** Registers have been written from outside: derives what depends on them. */
+export function update_mode(): void {
+  updateDebug();
+  updateMode();
+}
 
 /** The state after RESET#. What has been decoded stays: memory has not changed. */
 export function reset(): void {
@@ -41,6 +49,11 @@ export function code_written(address: u32): void {
 /** The guest-physical address behind a linear one, or -1. */
 export function translate(linear: f64): f64 {
   return <f64>peek(<u64>linear);
+}
+
+/** The host's time stamp at which the guest's time-stamp counter reaches a value. */
+export function time_of_timestamp(low: u32, high: u32): f64 {
+  return timeOfTimestamp(((<u64>high) << 32) | low);
 }
 
 const PROBE_UOP: usize = memory.data(UOP_SIZE, 16);
