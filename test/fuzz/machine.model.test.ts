@@ -37,8 +37,11 @@ type Operation =
   | { readonly do: 'unmap'; readonly nth: number };
 
 /** Places where something begins, ends, or may be put. */
-const PLACES = Array.from({ length: 17 }, (_, index) => 0xc_0000 + index * 0x4000).concat(
-  [0x9_0000, 0x20_0000, 0x30_0000, 0x100_0000, 0x110_0000, 0xd000_0000, 0xe000_0000, 0xe000_1000, 0xe0ff_f000],
+const PLACES = Array.from({ length: 21 }, (_, index) => 0xb_0000 + index * 0x4000).concat(
+  [
+    0x9_0000, 0xa_0000, 0x20_0000, 0x30_0000, 0x100_0000, 0x110_0000, 0xd000_0000, 0xe000_0000, 0xe000_1000,
+    0xe0ff_f000,
+  ],
   [0xe100_0000, 0xfebf_f000, 0xfe00_0000, 0xfffe_0000, 0xffff_f000, 2 ** 32, 2 ** 33, 2 ** 40 - 4096],
 );
 const BELOW_4_GIB = PLACES.filter((place) => place < 2 ** 32);
@@ -72,6 +75,12 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     arbitrary: fc
       .constantFrom(0, 2, 2, 2, 7)
       .map((data): Operation => ({ do: 'configure', slot: 2, offset: 4, size: 2, value: data })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .constantFrom(0x48, 0x48, 0x48, 0x08, 0x40, 0x68, 0x58)
+      .map((data): Operation => ({ do: 'configure', slot: 0, offset: 0x72, size: 1, value: data })),
   },
   { weight: 1, arbitrary: register(2, [0x04, 0x0c, 0x14, 0x1c, 0x3c]) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('load' as const), size, address }) },
