@@ -100,6 +100,14 @@ test('unmap by range finds what the same edit has mapped, and not what it has un
   expect([[...memory], told.at(-1)]).toEqual([[], { removed: [old], added: [] }]);
 });
 
+test('a place that the same edit has taken and left can be taken again in it', () => {
+  const kept = memory.edit((edit) => {
+    edit.unmap(place(edit, 0));
+    return place(edit, 0);
+  });
+  expect([[...memory], told]).toEqual([[kept], [{ removed: [], added: [kept] }]]);
+});
+
 test('a request that was refused within the body, and caught there, leaves the rest of the edit', () => {
   const kept = memory.edit((edit) => {
     const mapping = place(edit, 0);
