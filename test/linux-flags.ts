@@ -12,6 +12,7 @@ const NAMES: readonly (readonly [leaf: number, register: keyof CpuidAnswer, name
     'ecx',
     'pni pclmulqdq dtes64 monitor ds_cpl vmx smx est tm2 ssse3 cid sdbg fma cx16 xtpr pdcm - pcid dca sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer aes xsave - avx f16c rdrand hypervisor',
   ],
+  [6, 'eax', 'dtherm ida arat - pln - pts hwp hwp_notify hwp_act_window hwp_epp hwp_pkg_req'],
   [
     7,
     'ebx',
@@ -40,9 +41,15 @@ const NAMES: readonly (readonly [leaf: number, register: keyof CpuidAnswer, name
   [0x8000_0007, 'edx', '- - - - - - - - nonstop_tsc - - - - - - -'],
 ];
 
-/** Flags that Linux derives itself: from being able to ask at all, from the family, and 64-bit kernels from that. */
+/** Flags that Linux derives itself: from being able to ask at all, from the family, and 64-bit kernels from that; */
 const DERIVED = ['cpuid', 'constant_tsc'];
 const DERIVED_64 = ['rep_good', 'nopl'];
+/** and from what other leaves say of the topology and of the time-stamp counter's frequency. */
+const DERIVED_FROM: readonly (readonly [leaf: number, register: keyof CpuidAnswer, flag: string])[] = [
+  [0xb, 'ebx', 'xtopology'],
+  [0x15, 'ebx', 'art'],
+  [0x15, 'ecx', 'tsc_known_freq'],
+];
 
 /** The flags that /proc/cpuinfo should show, sorted. */
 export async function expectedFlags(is64: boolean): Promise<string[]> {
@@ -50,5 +57,8 @@ export async function expectedFlags(is64: boolean): Promise<string[]> {
   const flags = NAMES.flatMap(([, register, names], index) =>
     names.split(' ').filter((name, bit) => name !== '-' && (((answers[index]?.[register] ?? 0) >>> bit) & 1) === 1),
   );
+  const others = await askCpuid(DERIVED_FROM.map(([leaf]) => leaf));
+  const derived = DERIVED_FROM.filter(([, register], index) => (others[index]?.[register] ?? 0) !== 0);
+  flags.push(...derived.map(([, , flag]) => flag));
   return [...flags, ...DERIVED, ...(is64 ? DERIVED_64 : [])].sort();
 }

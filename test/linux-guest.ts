@@ -6,7 +6,8 @@ import { stockFile, type StockFile } from './stock-guest.ts';
 const MiB = 2 ** 20;
 const PROMPT = '/ # ';
 
-const INIT = `export PATH=/bin
+/** The first program: a shell at the serial port, with a terminal that Ctrl-C works at. */
+export const LINUX_INIT = `export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t proc none /proc
 mount -t sysfs none /sys
@@ -28,7 +29,7 @@ export class LinuxGuest implements Disposable {
   readonly #limit: number;
 
   constructor({ kernel, busybox, commandLine = '', limit = 60, host }: LinuxOptions) {
-    const initrd = { name: 'initrd', bytes: busyboxInitrd(busybox, INIT) };
+    const initrd = { name: 'initrd', bytes: busyboxInitrd(busybox, LINUX_INIT) };
     const boot = {
       kernel: { name: kernel, bytes: stockFile(kernel) },
       modules: [initrd],

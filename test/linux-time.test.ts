@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest';
 import { eventLoopPace } from '../src/host/event-loop-pace.ts';
 import type { Pace } from '../src/index.ts';
-import { Random } from './host-processor/random.ts';
+import { Random } from './random.ts';
 import { LinuxGuest, WARNINGS } from './linux-guest.ts';
 import type { TestHost } from './machine-run.ts';
 import { nightlyTest, stockTest, type StockFile } from './stock-guest.ts';
@@ -83,16 +83,13 @@ describe(`Linux by the clock of a host (seed ${SEED})`, () => {
       const allowed = kernel === 'vmlinuz-686' ? [...WARNINGS.always, ...WARNINGS.withoutPae] : WARNINGS.always;
       expect(await guest.warnings()).toEqual(allowed);
       for (const good of [
-        /tsc: Fast TSC calibration using PIT/,
+        /tsc: Detected 1000\.000 MHz/,
         /\.\.TIMER: vector=0x30 apic1=0 pin1=2 apic2=-1 pin2=-1\r\n(?!\[[^\]]*\] \.\.)/,
         /clocksource: acpi_pm: mask/,
-        /tsc: Refined TSC clocksource calibration: (1000\.0|999\.9)/,
         /clocksource: Switched to clocksource tsc\r/,
       ]) {
         expect(guest.run.serial).toMatch(good);
       }
-      const megahertz = /tsc: Detected ([\d.]+) MHz/.exec(guest.run.serial)?.[1];
-      expect(Math.abs(Number(megahertz) - 1000)).toBeLessThan(1);
     });
   }
 });
@@ -106,6 +103,8 @@ nightlyTest(
   async () => {
     using guest = new LinuxGuest({ kernel: 'vmlinuz-amd64', busybox: 'busybox-amd64', host: LIVE });
     await guest.boot();
+    // What the host was ahead after the boot is made up while the guest idles.
+    await guest.command('sleep 1');
     const uptime = async (): Promise<number> =>
       Number((await guest.command('cat /proc/uptime')).join('').split(' ')[0]);
     const before = { guest: await uptime(), host: performance.now() / 1000 };

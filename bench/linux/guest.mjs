@@ -44,12 +44,12 @@ export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t proc none /proc
 ${Object.entries(LOADS)
-  .map(([load, { command }]) => `${load}() { ${command}; }`)
+  .map(([load, { command }]) => `do_${load}() { ${command}; }`)
   .join('\n')}
 echo ${SHELL}
 for load in $(echo $LOADS | tr , ' '); do
   echo "bench: $load begins"
-  $load
+  do_$load
   echo "bench: $load ends"
 done
 poweroff -f

@@ -78,11 +78,11 @@ test('it keeps its mode, and a link to it stays a link', async () => {
   expect([content(), readlinkSync(link), statSync(path).mode & 0o777]).toEqual(['new', 'vars', 0o640]);
 });
 
-test('what killed processes have left beside it is removed, and nothing else', () => {
+test('what killed processes have left beside it is removed, and nothing else', async () => {
   // No process has such a number (Linux: at most 2^22).
   const names = ['vars.9999999.part', `vars.${process.pid}.part`, 'vars.9999999', 'vars.x.part', 'xvars.9999999.part'];
   for (const name of names) writeFileSync(join(folder, name), '');
-  open();
+  await whileOpen(() => {});
   expect(readdirSync(folder).sort()).toEqual([...names.slice(1), 'vars'].sort());
 });
 
@@ -102,6 +102,19 @@ test('a failure is told once while it lasts, leaves the old bytes, and is what t
   rmSync(inTheWay, { recursive: true });
   await file[Symbol.asyncDispose]();
   expect(content()).toBe('new');
+});
+
+test('two machines cannot have the same file, and the next one can when the first has ended', async () => {
+  await whileOpen(() => {
+    expect(() => open()).toThrow(
+      expect.objectContaining({
+        code: 'EEXIST',
+        message: `'${path}' is the flash of another machine (process ${process.pid})`,
+      }),
+    );
+  });
+  await whileOpen((file) => file.changed(bytes('new')));
+  expect([content(), readdirSync(folder)]).toEqual(['new', ['vars']]);
 });
 
 test.each([

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { gpa } from '../../memory/index.ts';
 import { BareMachine } from './bare-machine.ts';
 
@@ -249,4 +249,83 @@ test('a program that another program copies over itself through an alias runs as
   machine.memory.map({ segment: ram, gpa: gpa(0x200_0000), length: 0x10000, prot: 'rwx' });
   expect(machine.run(10_000)).toBe('halt');
   expect([machine.get('rax'), machine.get('rdx') - 0x6fb]).toEqual([50, 150]);
+
+describe('a call out of its page, made often before, leads to what is there now', () => {
+  const COUNTS = { eax: 'inc eax\nret', ecx: 'inc ecx\nret' };
+  const THERE = 0x3f_f000;
+  const counts = (machine: FlatMachine): readonly number[] => [Number(machine.get('rax')), Number(machine.get('rcx'))];
+
+  test('after a store of other code', () => {
+    using machine = new FlatMachine(`
+      mov edx, 3
+    again:
+      call ${THERE}
+      dec edx
+      jnz again
+      mov byte [${THERE}], 0x41
+      call ${THERE}
+      hlt`);
+    machine.assemble(THERE, COUNTS.eax);
+    expect(machine.run(100)).toBe('halt');
+    expect(counts(machine)).toEqual([3, 1]);
+  });
+
+  test('after an edit of the memory map', () => {
+    using machine = new FlatMachine('again: call 0x2000000\njmp again');
+    const ram = machine.memory.segment('ram')!;
+    const [first, second] = [0x5000, 0x6000];
+    machine.assemble(first, COUNTS.eax);
+    machine.assemble(second, COUNTS.ecx);
+    const place = (offset: number) =>
+      machine.memory.map({ segment: ram, gpa: gpa(0x200_0000), offset, length: 0x1000, prot: 'rwx' });
+    const mapping = place(first);
+    expect(machine.run(8)).toBe('limit');
+    machine.memory.unmap(mapping);
+    place(second);
+    expect(machine.run(8)).toBe('limit');
+    expect(counts(machine)).toEqual([2, 2]);
+  });
+
+  test.each([
+    ['INVLPG', `invlpg [${THERE}]`],
+    ['a load of CR3', 'mov eax, cr3\nmov cr3, eax'],
+  ])('after a change of the page tables and %s', (_how, flush) => {
+    using machine = new FlatMachine(`
+      mov dword [0x20000], 0x21007    ; a directory, and a table that leads to the page itself
+      mov edi, 0x21000
+      mov eax, 7
+    fill:
+      stosd
+      add eax, 0x1000
+      cmp edi, 0x22000
+      jnz fill
+      mov dword [0x21ffc], 0x5007
+      mov eax, 0x20000
+      mov cr3, eax
+      mov eax, 0x80000011
+      mov cr0, eax
+      xor ebx, ebx
+      call ${THERE}
+      call ${THERE}
+      mov dword [0x21ffc], 0x6007
+      ${flush}
+      call ${THERE}
+      hlt`);
+    machine.assemble(0x5000, 'inc ebx\nret');
+    machine.assemble(0x6000, COUNTS.ecx);
+    expect(machine.run(10_000)).toBe('halt');
+    expect([machine.get('rbx'), machine.get('rcx')].map(Number)).toEqual([2, 1]);
+  });
+
+  test('from a segment with another base', () => {
+    const source = (target: number): string => `again: call ${target}\njmp again`;
+    using machine = new FlatMachine(source(THERE));
+    machine.assemble(CODE + 0x1000, source(THERE + 0x1000));
+    machine.assemble(THERE, COUNTS.eax);
+    machine.assemble(THERE + 0x1000, COUNTS.ecx);
+    expect(machine.run(8)).toBe('limit');
+    machine.set({ 'cs.base': 0x1000 });
+    expect(machine.run(8)).toBe('limit');
+    expect(counts(machine)).toEqual([2, 2]);
+  });
 });

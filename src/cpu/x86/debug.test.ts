@@ -352,6 +352,13 @@ describe('a single step', () => {
     expect(traps().map(({ rip }) => rip)).toEqual([0x9000, 0x9001]);
   });
 
+  it('comes at the entry that SYSENTER goes to, which leaves TF alone', () => {
+    const set = setMsr(0x174, selectors.code0) + setMsr(0x175, kernelStack) + setMsr(0x176, start + 0x1000);
+    machine.assemble(start + 0x1000, 'hlt', 64);
+    run(`${set}pushfq\nor dword [rsp], ${TF}\npopfq\nsysenter`);
+    expect(traps().map(({ rip }) => rip)[0]).toBe(start + 0x1000);
+  });
+
   it('behind an instruction that faults does not come', () => {
     expect(run('nop\nud2', { flags: TF }).length).toBe(1);
     expect(machine.delivered()).toMatchObject({ vector: 6 });
@@ -364,6 +371,56 @@ describe('a single step', () => {
         .map(({ at }) => at)
         .slice(0, 1),
     ).toEqual(['a']);
+  });
+});
+
+describe('a load of SS', () => {
+  it.each([
+    ['an interrupt', () => machine.engine.setInterruptLine(true), 0x20],
+    ['an NMI', () => machine.engine.nonMaskableInterrupt(), 2],
+  ])('holds off %s for one instruction, and for one only', (_, assert, vector) => {
+    const labels = machine.assemble(start, 'mov ss, ax\nheld: nop\nthen: nop\nhlt', 64);
+    machine.set({ rflags: 0x202, rax: selectors.data0 });
+    machine.run(1);
+    expect(machine.get('rip')).toBe(labels.get('held'));
+    assert();
+    machine.run(1);
+    expect(machine.get('rip')).toBe(labels.get('then'));
+    machine.run(1);
+    machine.engine.setInterruptLine(false);
+    expect(machine.delivered()).toMatchObject({ vector, rip: BigInt(labels.get('then') ?? 0) });
+  });
+});
+
+describe('RF in the frame of an interrupt', () => {
+  const flagsOf = (source: string, count: number): number => {
+    const labels = machine.assemble(start, source, 64);
+    machine.set({ rflags: 2 });
+    machine.run(count);
+    machine.engine.setInterruptLine(true);
+    machine.set({ rflags: machine.get('rflags') | 0x200 });
+    machine.run(5);
+    machine.engine.setInterruptLine(false);
+    const found = machine.delivered();
+    expect(found).toMatchObject({ vector: 0x20, rip: BigInt(labels.get('here') ?? 0) });
+    return (found?.flags ?? 0) & RF;
+  };
+
+  it('is set between two iterations of a repeated instruction, and not after the last', () => {
+    expect(flagsOf(`mov edi, ${DATA}\nmov ecx, 0x4000\nhere: rep stosb\nhlt`, 100)).toBe(RF);
+    machine.enter(0);
+    expect(flagsOf(`mov edi, ${DATA}\nmov ecx, 4\nrep stosb\nhlt\nhere: hlt`, 10)).toBe(0);
+  });
+
+  it('is what IRET has loaded, as long as no instruction has begun', () => {
+    const frame = `push ${selectors.data0}\npush ${kernelStack}\npush ${RF | 0x202}\npush ${selectors.code0}\npush here\n`;
+    machine.set({ rflags: 2 });
+    const labels = machine.assemble(start, `${frame}iretq\nhere: hlt`, 64);
+    machine.engine.setInterruptLine(true);
+    machine.run(8);
+    machine.engine.setInterruptLine(false);
+    expect(machine.delivered()).toMatchObject({ vector: 0x20, rip: BigInt(labels.get('here') ?? 0) });
+    expect((machine.delivered()?.flags ?? 0) & RF).toBe(RF);
   });
 });
 

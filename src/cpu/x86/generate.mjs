@@ -535,13 +535,14 @@ import {
   add, or, adc, sbb, and, sub, xor, compare, test, inc, dec, shl, shr, sar, rol, ror, multiply, get, set, COUNT_MASK,
 } from '../operation';
 import { beginUpdate, endUpdate, flatAddress, loadFlat, loadOperand, storeFlat, storeOperand } from '../operand';
-import { countDown, executeSlow, isElsewhere, leave, nextRip } from '../run';
+import { findJump } from '../jump-cache';
+import { branchTarget, countDown, executeSlow, isElsewhere, leave, nextRip } from '../run';
 import { carryFlag, condition, DF, overflowFlag, parityFlag, setSystemFlag, signFlag, zeroFlag } from '../flags';
 import { fault, raiseError, VECTOR_GP } from '../fault';
 import { ea, uopLink, uopOp, uopReg, uopRm, uopSegment, uopSelector } from '../uop';
 import { isCanonical, reg32, reg8, retire, segmentLimit, setReg8, setRip } from '../state';
 import {
-  REG_RAX, REG_RCX, REG_RDX, REG_RSP, SEGMENT_FLAT, SEG_CS, STATE_DEADLINE, STATE_INSTRUCTIONS, STATE_TLB_BASE_32, TLB_ENTRY_ADDEND_32, TLB_ENTRY_READ,
+  REG_RAX, REG_RCX, REG_RDX, REG_RSP, SEGMENT_FLAT, SEG_CS, STATE_DEADLINE, STATE_INSTRUCTIONS, STATE_RIP_BASE, STATE_TLB_BASE_32, TLB_ENTRY_ADDEND_32, TLB_ENTRY_READ,
   TLB_ENTRY_WRITE, TLB_SIZE, UOP_IMMEDIATE, UOP_SIZE,
 } from './layout';
 

@@ -12,6 +12,22 @@ const NEXT = 'u += UOP_SIZE; continue;';
 export const LEAVE =
   '{ u = leave(u, block); block = u; if (u == 0 || isElsewhere<$A>()) return u; tlb = load<u32>(STATE_TLB_BASE_32); continue; }';
 
+/** Goes on at `target` by the jump cache, if that knows it and nothing has asked for attention; else to what follows. */
+const onward = (target) => `
+        const target: u64 = ${target};
+        const first = findJump(target);
+        const count = load<u64>(STATE_INSTRUCTIONS) + ((u - block) >> 5) + 1;
+        if (first != 0 && count < load<u64>(STATE_DEADLINE)) {
+          store<u64>(STATE_INSTRUCTIONS, count);
+          store<u64>(STATE_RIP_BASE, target & ~(<u64>0xfff));
+          u = first;
+          block = first;
+          continue;
+        }`;
+
+/** The same for a branch that has no link. */
+const ONWARD_UNLINKED = `if (uopLink(u) == 0) { ${onward('branchTarget(u)')} } break;`;
+
 /** Looks `address` up in the TLB: `hit` when all bytes lie in one page whose tag is there, else `miss`. */
 const lookup = (tag, size, hit, miss) => `
         const address: $A = flatAddress<$A>(u);
@@ -185,14 +201,14 @@ export const HOT_BRANCHES = [
     { handler: 'jcc', condition: index * 2, form: 'J', body: () => `if (${test}) break; ${NEXT}` },
     { handler: 'jcc', condition: index * 2 + 1, form: 'J', body: () => `if (!(${test})) break; ${NEXT}` },
   ]),
-  { handler: 'jmp', form: 'J', body: () => 'break;' },
+  { handler: 'jmp', form: 'J', body: () => ONWARD_UNLINKED },
   { handler: 'loop', form: 'J', body: () => `if (countDown(u)) break; ${NEXT}` },
   ...[4, 8].map((size) => ({
     handler: 'call',
     form: 'J',
     size,
     stack: true,
-    body: (T) => `${PUSH(T, size, `<${T}>nextRip(u)`).replace('break;', LEAVE)} break;`,
+    body: (T) => `${PUSH(T, size, `<${T}>nextRip(u)`).replace('break;', LEAVE)} ${ONWARD_UNLINKED}`,
   })),
 ];
 
@@ -263,21 +279,21 @@ const CHECK = (size) =>
   `if (${size === 8 ? '!isCanonical(value)' : 'value > segmentLimit(SEG_CS)'}) { raiseError(VECTOR_GP, 0); break; }`;
 
 const RELEASED = (release) => (T, size) =>
-  `${POP(T, size)} ${CHECK(size)} set<$A>(REG_RSP, top + ${size}${release}); setRip(value); break;`;
+  `${POP(T, size)} ${CHECK(size)} set<$A>(REG_RSP, top + ${size}${release}); ${onward('value')} setRip(value); break;`;
 
 /** Near transfers to where only execution tells. They leave with RIP set. */
 export const HOT_TRANSFERS = [
   ...operations('ret', [4, 8], { '': RELEASED(''), I: RELEASED(` + ${SOURCE.I('$A')}`) }, { stack: true }),
   ...operations('jmp_indirect', [4, 8], {
-    R: (T, size) => `const value: ${T} = ${SOURCE.R(T)}; ${CHECK(size)} setRip(value); break;`,
-    M: (T, size) => `${loadInto(T, size)} ${CHECK(size)} setRip(value); break;`,
+    R: (T, size) => `const value: ${T} = ${SOURCE.R(T)}; ${CHECK(size)} ${onward('value')} setRip(value); break;`,
+    M: (T, size) => `${loadInto(T, size)} ${CHECK(size)} ${onward('value')} setRip(value); break;`,
   }),
   ...operations(
     'call_indirect',
     [4, 8],
     {
       R: (T, size) =>
-        `const value: ${T} = ${SOURCE.R(T)}; ${CHECK(size)} ${PUSH(T, size, `<${T}>nextRip(u)`)} setRip(value); break;`,
+        `const value: ${T} = ${SOURCE.R(T)}; ${CHECK(size)} ${PUSH(T, size, `<${T}>nextRip(u)`)} ${onward('value')} setRip(value); break;`,
     },
     { stack: true },
   ),

@@ -518,6 +518,109 @@ describe('64-bit interrupt gates', () => {
   });
 });
 
+describe('returns to outer and equal levels', () => {
+  const TARGET = 0x48;
+  const STACK = 0x50;
+  const ARRIVED = 0x9000;
+  const NEW_STACK = kernelStack - 0x400;
+  const WIDTHS = [
+    { long: true, big: false },
+    { long: false, big: true },
+    { long: false, big: false },
+    { long: true, big: true },
+  ];
+  interface Attempt {
+    readonly source: 'iretq' | 'o64 retf';
+    readonly rpl: 0 | 3;
+    readonly code: number;
+    readonly dpl: number;
+    readonly present: boolean;
+    readonly long: boolean;
+    readonly big: boolean;
+    /** Selector of SS; its descriptor is data of ring `stackDpl`. */
+    readonly stack: number;
+    readonly stackDpl: number;
+    readonly stackPresent: boolean;
+    readonly rip: bigint;
+  }
+
+  function* attempts(): Generator<Attempt> {
+    for (const source of ['iretq', 'o64 retf'] as const) {
+      for (const rpl of [0, 3] as const) {
+        const plain = {
+          source,
+          rpl,
+          code: 0x1b,
+          dpl: rpl,
+          present: true,
+          stack: STACK | rpl,
+          stackDpl: rpl,
+          stackPresent: true,
+          rip: BigInt(ARRIVED),
+        };
+        for (const width of WIDTHS) {
+          for (const code of [0x1b, 0x1f, 0x13]) {
+            for (const dpl of [0, 1, 3])
+              for (const present of [false, true]) yield { ...plain, ...width, code, dpl, present };
+          }
+          for (const stack of [0, 3, STACK, STACK | 3]) {
+            for (const stackDpl of [0, 3])
+              for (const stackPresent of [false, true]) yield { ...plain, ...width, stack, stackDpl, stackPresent };
+          }
+          for (const rip of [1n << 47n, 1n << 32n]) yield { ...plain, ...width, rip };
+        }
+      }
+    }
+  }
+
+  /** RET and IRET (SDM volume 2), from 64-bit code of ring 0. */
+  function expected(each: Attempt): string {
+    const { source, rpl, code, dpl, present, long, big, stack, stackDpl, stackPresent, rip } = each;
+    const conforming = (code & 4) !== 0;
+    if ((code & 8) === 0 || (long && big) || (conforming ? dpl > rpl : dpl !== rpl)) return `13(${TARGET})`;
+    if (!present) return `11(${TARGET})`;
+    if (source === 'iretq' || rpl === 3) {
+      const isNull = (stack & ~3) === 0;
+      if (isNull && !(long && rpl === 0 && stack === 0)) return '13(0)';
+      if (!isNull && ((stack & 3) !== rpl || stackDpl !== rpl)) return `13(${STACK})`;
+      if (!isNull && !stackPresent) return `12(${STACK})`;
+    }
+    const outside = long ? rip >= 1n << 47n : rip >= 1n << 32n;
+    return outside ? '13(0)' : `arrived ${rpl}`;
+  }
+
+  function actual(each: Attempt): string {
+    machine.enter(0);
+    const flags = (each.long ? 1n << 53n : 0n) | (each.big ? 1n << 54n : 0n);
+    const code = descriptor({ type: each.code, dpl: each.dpl, present: each.present, big: false });
+    machine.set64(gdt + TARGET, code | flags);
+    machine.set64(gdt + STACK, descriptor({ type: 0x13, dpl: each.stackDpl, present: each.stackPresent }));
+    const frame = [each.rip, BigInt(TARGET | each.rpl)];
+    if (each.source === 'iretq') frame.push(2n);
+    frame.push(BigInt(NEW_STACK), BigInt(each.stack));
+    for (const [index, value] of frame.entries()) machine.set64(kernelStack - 0x100 + 8 * index, value);
+    machine.set({ rsp: kernelStack - 0x100 });
+    // The address above 4 GiB leads to the same code.
+    machine.set64(LongMachine.pdpt + 8 * 4, BigInt(directory) | 7n);
+    machine.load(ARRIVED, [0xeb, 0xfe]);
+    machine.load(0, [0xeb, 0xfe]);
+    machine.assemble(start, each.source, 64);
+    machine.run(5);
+    machine.set64(LongMachine.pdpt + 8 * 4, 0n);
+    const arrived = machine.get64('rip') === each.rip;
+    return arrived ? `arrived ${machine.get('cpl')}` : outcome();
+  }
+
+  it('agree with the manual for every code segment, stack and address', () => {
+    const wrong: string[] = [];
+    for (const each of attempts()) {
+      const [got, want] = [actual(each), expected(each)];
+      if (got !== want) wrong.push(`${JSON.stringify({ ...each, rip: each.rip.toString(16) })}: ${got}, not ${want}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+});
+
 describe('SWAPGS and the bases', () => {
   it('SWAPGS does not exist outside 64-bit code', () => {
     expect(attempt('db 0x0f, 0x01, 0xf8', 3, 32)).toBe('6');

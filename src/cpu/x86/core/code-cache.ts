@@ -10,6 +10,7 @@
 //       +0 u32 address   +4 u32 mode   +8 u32 next in chain   +12 u32 next of the page   +16 u32 bytes   +20 u32 uops
 import { CODE_CACHE, ENGINE_END, STATE_DEADLINE, UOP_LINK_32, UOP_OP_16, UOP_SIZE } from './generated/layout';
 import { OP_RESYNC } from './generated/decoder';
+import { forgetJumps } from './jump-cache';
 
 const PAGES: usize = CODE_CACHE;
 const BUCKET_COUNT: u32 = 0x1_0000;
@@ -159,6 +160,12 @@ function dropBlock(block: usize): void {
   executing = u;
 }
 
+/** Whether the uop being executed has been dropped, and is still to become a RESYNC. */
+// @ts-ignore: decorator
+@inline export function isSparing(): bool {
+  return spared != 0;
+}
+
 /** Drops what had to be spared, now that it has been executed. */
 export function finishDropping(): void {
   if (spared != 0) store<u16>(spared, <u16>OP_RESYNC, UOP_OP_16);
@@ -182,5 +189,6 @@ export function dropAll(): void {
   memory.fill(PAGES, 0, POOL - PAGES);
   free = POOL;
   generation++;
+  forgetJumps();
   store<u64>(STATE_DEADLINE, 0);
 }

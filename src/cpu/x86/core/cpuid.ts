@@ -1,6 +1,6 @@
 /** CPUID (SDM volume 2): exactly what is implemented, and nothing else. */
 import { REG_RAX, REG_RBX, REG_RCX, REG_RDX, STATE_ADDRESS_MASK } from './generated/layout';
-import { NO_APIC, hostTaskPriority } from './host';
+import { hostMsrLow, hostMsrRead, hostTaskPriority, NO_APIC } from './host';
 import { reg32, setReg32 } from './state';
 
 /** Family 6, model 15, stepping 11: the first generation with long mode. */
@@ -32,6 +32,8 @@ const FEATURES: u32 =
   (1 << 25) |
   (1 << 26);
 const FEATURE_APIC: u32 = 1 << 9;
+const APIC_BASE: u32 = 0x1b;
+const APIC_ENABLED: u32 = 0x800;
 /** Leaf 1, ECX: SSE3, PCLMULQDQ, SSSE3, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, AES. */
 const FEATURES_C: u32 =
   (1 << 0) | (1 << 1) | (1 << 9) | (1 << 13) | (1 << 19) | (1 << 20) | (1 << 22) | (1 << 23) | (1 << 25);
@@ -94,9 +96,13 @@ function hasApic(): bool {
   return hostTaskPriority() != NO_APIC;
 }
 
+/** The bit of leaf 1 is that of IA32_APIC_BASE (SDM volume 3, section 11.4.3). */
+function isApicEnabled(): bool {
+  return hasApic() && hostMsrRead(APIC_BASE) == 1 && (hostMsrLow() & APIC_ENABLED) != 0;
+}
+
 function features(): void {
-  const apic = hasApic();
-  answer(SIGNATURE, LINE, FEATURES_C | (apic ? FEATURES_C_APIC : 0), FEATURES | (apic ? FEATURE_APIC : 0));
+  answer(SIGNATURE, LINE, FEATURES_C | (hasApic() ? FEATURES_C_APIC : 0), FEATURES | (isApicEnabled() ? FEATURE_APIC : 0));
 }
 
 /** Caches such as a processor of this kind has. There are none here, but systems want to hear of some. */

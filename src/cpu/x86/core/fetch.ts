@@ -7,6 +7,7 @@ import {
   MODE_PAGING,
   MODE_USER,
   MODE_WATCHED,
+  MODE_WHOLE,
   SEG_CS,
   STATE_RIP_BASE,
   TLB_ENTRY_ADDEND_32,
@@ -22,6 +23,7 @@ import { blockBytes, closeBlock, findBlock, openBlock } from './code-cache';
 import { breakAt, isArmed } from './debug';
 import { decode, endsBlock, isRelative } from './decode';
 import { fault, raiseError, VECTOR_GP } from './fault';
+import { enterJump } from './jump-cache';
 import { codePage, fetchByte } from './paging';
 import { uopOp } from './uop';
 import { isCanonical, mode, rip, segmentBase, segmentLimit } from './state';
@@ -29,7 +31,7 @@ import { isCanonical, mode, rip, segmentBase, segmentLimit } from './state';
 /** Uops of a block before it goes on in another one. */
 const MAX_UOPS: u32 = 32;
 /** What a block's decoding does not depend on. */
-const MODE_KEY: u32 = ~(MODE_PAGING | MODE_USER);
+const MODE_KEY: u32 = ~(MODE_PAGING | MODE_USER | MODE_WHOLE);
 /** With the mode in the key of a block: its page does not lie in the code segment as a whole. */
 const EDGE: u32 = 0x8000_0000;
 /** Whether the last look-up was at the edge of the code segment, where blocks must not be linked. */
@@ -76,6 +78,7 @@ export function lookup(): usize {
   let first = findBlock(address, key);
   if (first == 0) first = decodeBlock(address, key);
   if (atEdge && !isSingle(first) && ip + blockBytes(first) - 1 > limit) return single();
+  if (!isSingle(first)) enterJump(linear, first);
   return first;
 }
 
@@ -86,8 +89,10 @@ function lookup64(): usize {
   const address = codeAddress(ip);
   if (address <= 1) return address == 0 ? 0 : single();
   const key = mode() & MODE_KEY;
-  const first = findBlock(address, key);
-  return first != 0 ? first : decodeBlock(address, key);
+  let first = findBlock(address, key);
+  if (first == 0) first = decodeBlock(address, key);
+  if (!isSingle(first)) enterJump(ip, first);
+  return first;
 }
 
 /** Decodes up to a branch without condition, the end of the page or MAX_UOPS. */

@@ -8,6 +8,7 @@ import {
   MODE_CODE32,
   MODE_CODE64,
   MODE_FLAT,
+  MODE_WHOLE,
   MODE_LONG,
   MODE_PAGING,
   MODE_PROTECTED,
@@ -188,6 +189,7 @@ export function updateMode(): void {
   if (!code64 && (segmentAttributes(SEG_CS) & ATTRIBUTE_B) != 0) bits |= MODE_CODE32;
   if (!code64 && (segmentAttributes(SEG_SS) & ATTRIBUTE_B) != 0) bits |= MODE_STACK32;
   if (cpl() == 3) bits |= MODE_USER;
+  if (code64 || (segmentBase(SEG_CS) == 0 && segmentLimit(SEG_CS) == 0xffff_ffff)) bits |= MODE_WHOLE;
   if (!code64 && isFlat(SEG_DS) && isFlat(SEG_SS) && isFlat(SEG_ES)) bits |= MODE_FLAT;
   if (isArmed(DEBUG_ARMED_DATA | DEBUG_ARMED_PORT)) bits |= MODE_WATCHED;
   store<u32>(STATE_MODE_32, bits);

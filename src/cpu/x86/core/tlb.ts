@@ -19,6 +19,7 @@ import {
   TLB_USED,
 } from './generated/layout';
 import { hiddenAccesses, HIDDEN_EXECUTE, HIDDEN_READ, HIDDEN_WRITE, isArmed } from './debug';
+import { forgetJumps } from './jump-cache';
 import { FLAT_CODE, FLAT_EXECUTE, flatEntry, flatFlags, mayLoad, mayStore } from './physical';
 
 /** What the page tables allow the privilege that asks; WRITE only once the dirty bit is set. */
@@ -82,12 +83,14 @@ function clearEntry(entry: usize): void {
 
 /** Makes every entry invalid, whatever it held: memory starts as zeroes, which would be tags of page 0. */
 export function initializeTlb(): void {
+  forgetJumps();
   for (let number: u32 = 0; number < 3 * TLB_SIZE; number++) clearEntry(TLB + <u32>number * TLB_ENTRY_SIZE);
   store<u64>(TLB_USED, 0);
 }
 
 /** Drops every translation, global ones too. */
 export function flushTlbGlobal(): void {
+  forgetJumps();
   const count = usedCount();
   for (let index: u32 = 0; index < count; index++) clearEntry(usedEntry(index));
   store<u64>(TLB_USED, 0);
@@ -95,6 +98,7 @@ export function flushTlbGlobal(): void {
 
 /** Drops every translation but the global ones, as a load of CR3 does. */
 export function flushTlb(): void {
+  forgetJumps();
   const count = usedCount();
   store<u32>(TLB_USED, 0);
   for (let index: u32 = 0; index < count; index++) {
@@ -107,6 +111,7 @@ export function flushTlb(): void {
 /** Entries are 4 KiB each, so one page of a large page is dropped by dropping everything (INVLPG drops it whole). */
 export function invalidatePage(linear: u64): void {
   if (load<u32>(TLB_USED, 4) != 0) return flushTlbGlobal();
+  forgetJumps();
   invalidateEntry(tlbEntry(linear, 0));
   invalidateEntry(tlbEntry(linear, 4));
   invalidateEntry(tlbEntry(linear, 8));

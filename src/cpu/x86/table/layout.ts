@@ -7,6 +7,7 @@
  *     0x0001_4000  static data of the compiled engine: decoder tables, table of the handlers
  *     0x0004_0000  TLB
  *     0x000a_0000  list of the TLB entries in use
+ *     0x000b_0000  where jumps lead
  *     0x0010_0000  decoded code
  *     ENGINE_END   segments and the flat view
  */
@@ -141,6 +142,7 @@ export const MODE = {
   LONG: 0x80,
   CODE64: 0x100, // 64-bit mode; then CODE32, STACK32 and FLAT are not set
   WATCHED: 0x200, // data or port breakpoints are armed: each instruction is a block
+  WHOLE: 0x400, // CS: base 0, limit 4 GiB; or 64-bit mode. Nothing is decoded otherwise for it
 } as const;
 
 /** STI holds off interrupts; a load of SS holds off NMIs and debug exceptions as well. */
@@ -199,5 +201,8 @@ export const TLB_FLAG = { LISTED: 1, GLOBAL: 2 } as const;
  *     +0  u32 how many    +4  u32 1 when a part of a large page has been entered    +8  u16 entry numbers
  */
 export const TLB_USED = 0xa_0000;
+/** The jump cache (core/jump-cache.ts): entries of 16 bytes. */
+export const JUMPS = 0xb_0000;
+export const JUMP_COUNT = 4096;
 export const TLB_ENTRY_SIZE = 32;
 export const TLB_INVALID = 1;
