@@ -170,6 +170,14 @@ describe.each(stores)('the dirty log in the $store store', ({ make }) => {
     expect([flagged(LOGGED), memory.flat.flagsAt(0) & LOGGED]).toEqual([[false, false, false], LOGGED]);
   });
 
+  test('that holds for the first page and for the last', () => {
+    for (const page of [0, 3]) memory.write(gpa(page * PAGE_SIZE), Uint8Array.of(1));
+    const other = memory.dirtyLog(ram);
+    other.start();
+    other.stop();
+    expect([0, 1, 2, 3].map((page) => memory.flat.flagsAt(page * PAGE_SIZE) & LOGGED)).toEqual([0, LOGGED, LOGGED, 0]);
+  });
+
   test('what was written while it was stopped is not told', () => {
     memory.write(gpa(0), Uint8Array.of(1));
     log.stop();
