@@ -20,6 +20,7 @@ const GUESTS = [
   { name: 'memtest86+', witness: 'boot/memtest86+x64.bin' },
   { name: 'ovmf', witness: 'usr/share/OVMF/OVMF_CODE_4M.fd' },
   { name: 'ipxe', witness: 'boot/ipxe.lkrn' },
+  { name: 'xen-hypervisor-4.17-amd64', folder: 'xen', witness: 'boot/xen-4.17-amd64.gz' },
 ];
 
 const INSTALLER = 'usr/lib/debian-installer/images/12/amd64';

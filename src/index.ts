@@ -1,7 +1,7 @@
 /** The public API of skep, by name. */
 export { ConfigError } from './machine/config-error.ts';
 export { Machine, type Surroundings } from './machine/machine.ts';
-export type { DisplayConfig, MachineConfig } from './machine/config.ts';
+export type { DisplayConfig, DmaEngineConfig, MachineConfig } from './machine/config.ts';
 export { standstillBootRom, type KernelConfig } from './machine/direct-boot.ts';
 export { planBoot } from './machine/loaders/load.ts';
 export type { BootFile, BootPlan, BootRequest, MemoryWrite } from './machine/loaders/boot-plan.ts';
@@ -20,9 +20,14 @@ export {
   GuestMemory,
   HeapStore,
   MemoryError,
+  type Assignment,
   type Change,
+  type DmaFault,
+  type DmaRange,
   type Edit,
   type Gpa,
+  type IommuDomain,
+  type IommuTable,
   type Mapping,
   type MapObserver,
   type Prot,

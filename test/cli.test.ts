@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { decode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { assemble } from '../src/index.ts';
+import { MULTIBOOT_KERNEL } from './multiboot-kernel.ts';
 
 const SKEP = resolve('dist/cli/main.js');
 let folder = '';
@@ -33,6 +34,24 @@ function rom(name: string, code: string): string {
   return name;
 }
 
+test('a module of a kernel may have a command line of its own behind its file', () => {
+  writeFileSync(join(folder, 'kernel'), MULTIBOOT_KERNEL);
+  writeFileSync(join(folder, 'module'), 'text of the module');
+  const options = [
+    '--kernel',
+    'kernel',
+    '--append',
+    '5',
+    '--initrd',
+    'module of=its own,module',
+    '--debug-exit',
+    '0xf4',
+  ];
+  const { status, stdout } = skep(['run', ...options]);
+  expect(stdout).toBe('kernel 5\ntext of the module\ntext of the module\n');
+  expect(status).toBe((5 << 1) | 1);
+});
+
 describe('bad input gets one clear line and status 2:', () => {
   beforeAll(() => {
     for (const length of [0, 4095, 4097, 16 * 1024 * 1024 + 4096]) {
@@ -57,6 +76,23 @@ describe('bad input gets one clear line and status 2:', () => {
     ['a boot ROM of 4095 bytes', ['run', '--bootrom', '4095.rom'], /boot ROM of 4095 bytes .*multiple of 4096/],
     ['a boot ROM of 4097 bytes', ['run', '--bootrom', '4097.rom'], /boot ROM of 4097 bytes .*multiple of 4096/],
     ['a boot ROM over 16 MiB', ['run', '--bootrom', '16781312.rom'], /16781312 bytes .*at most 16777216/],
+    ['variables that are not there', ['run', '--bootrom', 'good.rom,vars=none'], /'none': no such file/],
+    [
+      'variables that are a directory',
+      ['run', '--bootrom', 'good.rom,vars=directory'],
+      /'directory': it is a directory/,
+    ],
+    ['variables of 0 bytes', ['run', '--bootrom', 'good.rom,vars=0.rom'], /0 bytes of flash 'vars' .*multiple of 4096/],
+    [
+      'variables of 4097 bytes',
+      ['run', '--bootrom', 'good.rom,vars=4097.rom'],
+      /4097 bytes of flash 'vars' .*multiple of 4096/,
+    ],
+    [
+      'flash over 16 MiB',
+      ['run', '--bootrom', '16781312.rom,vars=good.rom'],
+      /16781312 bytes of flash 'bootrom' .*all flash at most 16777216/,
+    ],
     ['an option ROM that is not there', ['run', '--option-rom', 'none'], /'none': no such file/],
     ['an option ROM of 0 bytes', ['run', '--option-rom', '0.rom'], /option ROM of 0 bytes/],
     [
@@ -103,6 +139,7 @@ describe('bad input gets one clear line and status 2:', () => {
       ['run', '--kernel', 'good.rom', '--bootrom', 'good.rom'],
       /kernel 'good.rom' is no bzImage, and firmware starts no other kind/,
     ],
+    ['a module that is not there', ['run', '--kernel', 'good.rom', '--initrd', 'none x=1'], /'none': no such file/],
     ['an initrd without a kernel', ['run', '--initrd', 'a'], /initrd 'a' needs a kernel/],
     ['a command line without a kernel', ['run', '--append', 'a'], /command line 'a' needs a kernel/],
     ['an exit device at no port', ['run', '--debug-exit', 'f4'], /debug exit port 'f4' is not a number/],
@@ -138,7 +175,7 @@ describe('help', () => {
   test.each([[['help', 'run']], [['run', '--help']], [['run', '-h']]])('%j lists every option of run', (args) => {
     const { stdout } = skep(args);
     for (const option of [
-      '--bootrom FILE',
+      '--bootrom FILE[,vars=FILE]',
       '--memory SIZE',
       '--trace-map',
       '--deterministic',

@@ -5,8 +5,10 @@ import { constants, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { assemble } from '../src/index.ts';
+import { busyboxInitrd } from './initrd.ts';
+import { LINUX_INIT, LinuxGuest } from './linux-guest.ts';
 import { MULTIBOOT_KERNEL } from './multiboot-kernel.ts';
-import { programTest } from './stock-guest.ts';
+import { nightlyTest, programTest, stockPath, stockTest } from './stock-guest.ts';
 
 const SKEP = resolve('dist/cli/main.js');
 let folder = '';
@@ -36,6 +38,19 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
+const wait = (milliseconds: number): Promise<void> => new Promise((done) => setTimeout(done, milliseconds));
+
+/** KiB of memory that a process has. */
+const resident = ({ pid }: { pid?: number | undefined }): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+
+/** Waits until a process waits: in half a second it has not had a hundredth of one on a processor. */
+async function untilStill({ pid }: { pid?: number | undefined }): Promise<void> {
+  const waits = (): boolean => / S /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  const used = (): string => readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ').slice(13, 15).join(' ');
+  for (let before = ''; before !== used() || !waits(); await wait(500)) before = used();
+}
+
 describe('without a terminal', () => {
   test("what comes through a pipe is the guest's, Ctrl-] with it", () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, echo, { input: 'a\x03b\x1dcq', encoding: 'utf8' });
@@ -57,25 +72,74 @@ describe('without a terminal', () => {
 
   test('a guest that floods a reader who does not read waits, and memory does not grow', async () => {
     const child = spawn(process.execPath, flood, { stdio: ['ignore', 'pipe', 'pipe'] });
-    child.stdout.pause();
-    const resident = (): number =>
-      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]);
-    const wait = (milliseconds: number): Promise<void> => new Promise((done) => setTimeout(done, milliseconds));
-    await wait(2000);
-    const before = resident();
-    await wait(3000);
-    expect(resident() - before).toBeLessThan(8 * 1024);
-    // It goes on when somebody reads, and can be stopped while nobody does.
     const reader = { read: 0 };
     child.stdout.on('data', (chunk: Buffer) => (reader.read += chunk.length));
-    child.stdout.resume();
     while (reader.read < 2 ** 20) await wait(50);
     child.stdout.pause();
-    await wait(300);
+    const before = resident(child);
+    await untilStill(child);
+    expect(resident(child) - before).toBeLessThan(8 * 1024);
+    // It goes on when somebody reads, and can be stopped while nobody does.
+    child.stdout.resume();
+    while (reader.read < 2 ** 21) await wait(50);
+    child.stdout.pause();
+    await untilStill(child);
     child.kill('SIGINT');
     child.stdout.resume();
     const [status] = (await once(child, 'exit')) as [number];
     expect(status).toBe(130);
+  });
+});
+
+describe("Linux's shell", () => {
+  const needs = ['vmlinuz-amd64', 'busybox-amd64'] as const;
+  const MEBIBYTE = 2 ** 20;
+
+  function shell(): string[] {
+    const initrd = join(folder, 'initrd');
+    writeFileSync(initrd, busyboxInitrd('busybox-amd64', LINUX_INIT));
+    return [SKEP, 'run', '--kernel', stockPath('vmlinuz-amd64'), '--initrd', initrd, '--append', 'console=ttyS0 quiet'];
+  }
+
+  stockTest('does what comes through a pipe', needs, () => {
+    const input = 'echo $((6 * 7)) of $(uname -m)\npoweroff -f\n';
+    const { status, stdout } = spawnSync(process.execPath, shell(), { input, encoding: 'utf8' });
+    expect(stdout).toContain('\n42 of x86_64\r\n');
+    expect(status).toBe(0);
+  });
+
+  stockTest('has its programs interrupted by Ctrl-C', needs, async () => {
+    using guest = new LinuxGuest({ kernel: 'vmlinuz-amd64', busybox: 'busybox-amd64', commandLine: 'quiet' });
+    await guest.boot();
+    guest.type('sleep 1000\n');
+    await guest.run.run(2);
+    guest.type('\x03');
+    await guest.boot();
+    expect(guest.run.machine.now()).toBeLessThan(100e9);
+    expect(await guest.command('echo $?')).toEqual(['130']);
+  });
+
+  nightlyTest('floods 50 MB to a slow reader, and memory does not grow', needs, async () => {
+    const child = spawn(process.execPath, shell(), { stdio: ['pipe', 'pipe', 'pipe'] });
+    let complaint = '';
+    child.stderr.on('data', (text: Buffer) => (complaint += text.toString()));
+    child.stdin.write('yes | head -c 50M\npoweroff -f\n');
+    let length = 0;
+    const residents: number[] = [];
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (Math.floor(length / MEBIBYTE) !== Math.floor((length + chunk.length) / MEBIBYTE)) {
+        residents.push(resident(child));
+        child.stdout.pause();
+        setTimeout(() => child.stdout.resume(), 100);
+      }
+      length += chunk.length;
+    });
+    const [status] = (await once(child, 'exit')) as [number];
+    expect(status, complaint).toBe(0);
+    // `yes` writes two bytes a line, and the terminal a carriage return with each.
+    expect(length).toBeGreaterThan(75 * MEBIBYTE);
+    const [, , early = 0] = residents;
+    expect(Math.max(...residents) - early).toBeLessThan(24 * 1024);
   });
 });
 

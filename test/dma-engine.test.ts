@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { assemble, mapTable, standstillBootRom, type MachineConfig } from '../src/index.ts';
 import { MachineRun } from './machine-run.ts';
+import { stockFile, stockTest } from './stock-guest.ts';
 
 const MiB = 2 ** 20;
 
@@ -120,6 +121,23 @@ function start(program: string, config: Partial<MachineConfig> = {}): MachineRun
     ...config,
   });
 }
+
+interface Shown {
+  readonly segment: string;
+  readonly gpa: number;
+  readonly end: number;
+  readonly prot: string;
+  readonly iommu: boolean;
+}
+
+const mapOf = ({ machine }: MachineRun): Shown[] =>
+  Array.from(machine.memory, ({ segment, gpa, end, prot, iommu }) => ({
+    segment: segment.name,
+    gpa,
+    end,
+    prot,
+    iommu,
+  }));
 
 const ram = ({ machine }: MachineRun): Uint8Array => machine.memory.segment('ram')?.bytes ?? new Uint8Array(0);
 
@@ -251,6 +269,33 @@ describe('while DMA is under way, a guest', () => {
       expect([moved >= 0x3000, moved < 0x8000]).toEqual([true, stops]);
     });
   });
+});
+
+test('a deterministic run with DMA in it repeats, to the instruction', async () => {
+  const ends: unknown[] = [];
+  for (let turn = 0; turn < 2; turn++) {
+    using run = start(inFlight('mov ecx, HOST + 0x58\nmov eax, 0x11113300\ncall set'));
+    await run.run(5);
+    ends.push([
+      run.machine.engine.instructions,
+      run.machine.now(),
+      run.trace,
+      Buffer.from(ram(run)).toString('latin1'),
+    ]);
+  }
+  expect(ends[0]).toEqual(ends[1]);
+});
+
+stockTest('an IOMMU domain follows stock firmware, which shadows itself with PAM', ['bios-256k.bin'], async () => {
+  const bootRom = stockFile('bios-256k.bin');
+  const config = { bootRom, boot: undefined, wired: true };
+  using plain = start('main: ret', { ...config, dmaEngine: undefined });
+  using run = start('main: ret', { ...config, dmaEngine: { iommu: true } });
+  for (const each of [plain, run]) await each.runUntil('No bootable device.', 'debugConsole');
+  expect(mapOf(run)).toEqual(mapOf(plain).map((mapping) => ({ ...mapping, iommu: mapping.segment === 'ram' })));
+  const reached = [...run.machine.memory].filter(({ segment }) => segment.kind === 'sysmem');
+  expect([...(run.machine.memory.iommuDomain ?? [])]).toEqual(reached);
+  expect(reached.some(({ prot }) => prot === 'r-x')).toBe(true);
 });
 
 test('the end of a transfer is an interrupt, by level, that the guest takes and acknowledges', async () => {

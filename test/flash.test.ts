@@ -7,6 +7,7 @@ import { until } from './control/controlled-machine.ts';
 import { MachineRun } from './machine-run.ts';
 import { hostTest, nodesTest } from './nodes/host-needs.ts';
 import { temporaryFolder } from './nodes/process-facts.ts';
+import { Random } from './random.ts';
 import { SkepRun } from './soak/skep-run.ts';
 
 const LENGTH = 4096;
@@ -191,12 +192,11 @@ describe('the variables’ file', () => {
   nodesTest(`has the chip’s bytes of one moment whenever the process is killed (seed ${SEED})`, async () => {
     const there = files();
     const seen = new Set<string>();
-    let state = SEED;
+    const random = new Random(SEED);
     for (let round = 0; round < ROUNDS; round++) {
       using victim = start(there);
       if (round % 2 === 0) await victim.up();
-      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-      await new Promise((resume) => setTimeout(resume, state % 300));
+      await new Promise((resume) => setTimeout(resume, random.below(300)));
       victim.child.kill('SIGKILL');
       await victim.ended;
       const bytes = readFileSync(there.vars);

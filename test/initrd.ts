@@ -14,15 +14,20 @@ const CHARACTER_DEVICE = 0o020600;
 
 /**
  * An initrd with Busybox and a script as its first program: an archive as `cpio -H newc` writes it (Linux,
- * Documentation/driver-api/early-userspace/buffer-format.rst), not compressed.
+ * Documentation/driver-api/early-userspace/buffer-format.rst), not compressed. Further programs are by name, in /bin.
  */
-export function busyboxInitrd(busybox: StockFile, script: string): Uint8Array {
+export function busyboxInitrd(
+  busybox: StockFile,
+  script: string,
+  programs: Readonly<Record<string, Uint8Array>> = {},
+): Uint8Array {
   const text = new TextEncoder().encode(`#!/bin/busybox sh\n${script}\n`);
   return archive([
     ...['bin', 'dev', 'proc', 'sys', 'tmp'].map((name) => ({ name, mode: DIRECTORY })),
     { name: 'dev/console', mode: CHARACTER_DEVICE, device: [5, 1] },
     { name: 'dev/ttyS0', mode: CHARACTER_DEVICE, device: [4, 64] },
     { name: 'bin/busybox', mode: EXECUTABLE, bytes: stockFile(busybox) },
+    ...Object.entries(programs).map(([name, bytes]) => ({ name: `bin/${name}`, mode: EXECUTABLE, bytes })),
     { name: 'init', mode: EXECUTABLE, bytes: text },
   ]);
 }

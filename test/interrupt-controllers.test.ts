@@ -137,6 +137,40 @@ test('a guest that programs local APIC, I/O APIC and HPET gets its interrupts fr
   expect(run.machine.now()).toBeLessThan(530_000);
 });
 
+/** Says whether CPUID tells of a local APIC before and after it is switched off in IA32_APIC_BASE. */
+const SWITCH_KERNEL = `
+        org 0x100000
+        bits 32
+header: dd 0x1badb002, 0x10003, 0xe4514ffb
+        dd header, header, 0, end, start
+start:  mov esp, end
+        call tell
+        mov ecx, 0x1b
+        rdmsr
+        and eax, 0xfffff7ff
+        wrmsr
+        call tell
+        mov al, 0
+        out 0xf4, al
+tell:   mov eax, 1
+        cpuid
+        shr edx, 9
+        and dl, 1
+        mov al, '0'
+        add al, dl
+        mov dx, 0x3f8
+        out dx, al
+        ret
+        times 64 db 0
+end:
+`;
+
+test('CPUID tells of a local APIC as long as it is switched on', async () => {
+  const boot = { kernel: { name: 'kernel', bytes: assemble(SWITCH_KERNEL).bytes }, modules: [], commandLine: '' };
+  using run = new MachineRun({ bootRom: standstillBootRom(), boot, debugExit: 0xf4 });
+  expect([await run.run(1), run.serial]).toEqual(['debug-exit', '10']);
+});
+
 /** An ELF file of 32 bits with a PVH note: says the text of its command line and how many modules it has. */
 const PVH_KERNEL = `
         org 0x100000

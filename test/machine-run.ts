@@ -8,6 +8,22 @@ import {
   traceLine,
 } from '../src/index.ts';
 
+/** The clock that a machine is given, and how it waits. */
+export interface TestHost {
+  now(): number;
+  readonly pace: Pace;
+}
+
+/** Tests wait for nothing: a machine that idles for ever is ended by its time limit. */
+const IMPATIENT: TestHost = {
+  now: () => performance.now() * 1e6,
+  pace: {
+    breathe: () => undefined,
+    sleep: () => new Promise((resume) => setImmediate(resume)),
+    wake() {},
+  },
+};
+
 /** What a machine has said and done so far. */
 export class MachineRun implements Disposable {
   readonly machine: Machine;
@@ -15,15 +31,20 @@ export class MachineRun implements Disposable {
   readonly trace: string[] = [];
   #serial = '';
   #debugConsole = '';
+  readonly #host: TestHost;
   #awaited: { text: string; in: 'serial' | 'debugConsole' } | undefined;
 
   /** Machines of tests are deterministic unless the test is about time. */
-  constructor(config: Partial<MachineConfig> & Pick<MachineConfig, 'bootRom'>, makeArena?: Surroundings['makeArena']) {
+  constructor(
+    config: Partial<MachineConfig> & Pick<MachineConfig, 'bootRom'>,
+    { makeArena, host = IMPATIENT }: { makeArena?: Surroundings['makeArena']; host?: TestHost | undefined } = {},
+  ) {
+    this.#host = host;
     this.machine = new Machine(
       { name: 'test', memory: 128 * 1024 * 1024, deterministic: true, ...config },
       {
         makeArena,
-        hostTime: () => performance.now() * 1e6,
+        hostTime: () => host.now(),
         wallClock: () => Date.now() / 1000,
         serial: (byte) => {
           this.#serial += String.fromCharCode(byte);
@@ -56,7 +77,7 @@ export class MachineRun implements Disposable {
   /** Runs to the machine's own end, or to the limit in seconds of machine time. */
   run(timeLimit = 60): Promise<Stop> {
     this.machine.stopAt(this.machine.now() + timeLimit * 1e9);
-    return this.machine.run(pace);
+    return this.machine.run(this.#host.pace);
   }
 
   /** Runs until the guest has said something; throws with all that it said when it does not. */
@@ -76,10 +97,3 @@ export class MachineRun implements Disposable {
     this.machine[Symbol.dispose]();
   }
 }
-
-/** Tests wait for nothing: a machine that idles for ever is ended by its time limit. */
-const pace: Pace = {
-  breathe: () => undefined,
-  sleep: () => new Promise((resume) => setImmediate(resume)),
-  wake() {},
-};

@@ -109,7 +109,7 @@ describe('a reset', () => {
     let store: ArenaStore | undefined;
     using run = new MachineRun(
       { bootRom: assemble(GUEST).bytes, display: { width: 640, height: 480, optionRom: new Uint8Array(4096) } },
-      (request) => (store = new ArenaStore(request)),
+      { makeArena: (request) => (store = new ArenaStore(request)) },
     );
     const { machine } = run;
     const made = [

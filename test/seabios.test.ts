@@ -14,11 +14,12 @@ const END = 'No bootable device.';
 /**
  * The map when SeaBIOS has finished, as QEMU 7.2 shows it with `info mtree -f` for the same firmware (-M pc -nodefaults
  * -device bochs-display -m 128, without the vapic ROM), names and pieces alike; `rom` there is memory that the guest
- * cannot write.
+ * cannot write. In one place QEMU differs from the chipset's manual: it shows closed system-management RAM where no
+ * display's memory is in its way.
  */
 const EXPECTED: Readonly<Record<'bios-256k.bin' | 'bios.bin', readonly string[]>> = {
   'bios-256k.bin': [
-    '0-bffff ram rwx',
+    '0-9ffff ram rwx',
     'c0000-e7fff ram r-x',
     'e8000-effff ram rwx',
     'f0000-fffff ram r-x',
@@ -27,7 +28,7 @@ const EXPECTED: Readonly<Record<'bios-256k.bin' | 'bios.bin', readonly string[]>
     'fffc0000-ffffffff bootrom r-x',
   ],
   'bios.bin': [
-    '0-bffff ram rwx',
+    '0-9ffff ram rwx',
     'c0000-ebfff ram r-x',
     'ec000-effff ram rwx',
     'f0000-fffff ram r-x',
@@ -110,11 +111,11 @@ for (const bios of BIOSES) {
 
 describe('the same SeaBIOS on QEMU', () => {
   programTest(
-    'ends with the map that is expected here',
+    'ends with the map that is expected here, but for system-management RAM',
     'qemu-system-x86_64',
     'qemu-system-x86',
     async () => {
-      expect(await qemuMap('bios-256k.bin')).toEqual(EXPECTED['bios-256k.bin']);
+      expect(await qemuMap('bios-256k.bin')).toEqual(['0-bffff ram rwx', ...EXPECTED['bios-256k.bin'].slice(1)]);
     },
     ['bios-256k.bin', OPTION_ROM],
   );

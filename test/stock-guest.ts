@@ -20,6 +20,7 @@ const FILES = {
   'memtest-x64': 'guests/memtest86+/boot/memtest86+x64.bin',
   'memtest-ia32': 'guests/memtest86+/boot/memtest86+ia32.bin',
   'ipxe.lkrn': 'guests/ipxe/boot/ipxe.lkrn',
+  'xen.gz': 'guests/xen/boot/xen-4.17-amd64.gz',
   'vmlinuz-full-amd64': 'guests/linux-image-amd64/vmlinuz',
   'vmlinuz-686-pae': 'guests/linux-image-686-pae/vmlinuz',
   'installer-linux': `${INSTALLER}/linux`,
@@ -38,8 +39,13 @@ export const stockPath = (name: StockFile): string => FILES[name];
 const NOTHING_MAY_BE_SKIPPED = process.env.SKEP_TEST_EVERYTHING === '1';
 
 /** A test that needs stock guests. Where they are not, its name says so and says how to get them. */
-export function stockTest(name: string, needs: readonly StockFile[], body: () => void | Promise<void>): void {
-  testUnless(missingFiles(needs), name, body);
+export function stockTest(
+  name: string,
+  needs: readonly StockFile[],
+  body: () => void | Promise<void>,
+  timeout?: number,
+): void {
+  testUnless(missingFiles(needs), name, body, timeout);
 }
 
 const IS_NIGHT = process.env.SKEP_NIGHTLY === '1';

@@ -7,6 +7,7 @@ export type {
   DeviceFacts,
   EventKind,
   GapFacts,
+  IommuFacts,
   MachineFacts,
   MappingFacts,
   PlaceFacts,

@@ -4,6 +4,7 @@ import type {
   EventOf,
   Fields,
   GapFacts,
+  IommuFacts,
   Json,
   JsonBody,
   MachineFacts,
@@ -80,6 +81,11 @@ export class MachineClient implements Disposable {
   /** Where nothing is mapped, ascending. */
   async gaps(): Promise<GapFacts[]> {
     return (await this.call('gaps')).gaps;
+  }
+
+  /** The devices behind the IOMMU, and their latest faults. */
+  iommu(): Promise<IommuFacts> {
+    return this.call('iommu');
   }
 
   /** What is at an address. */

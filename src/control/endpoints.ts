@@ -15,6 +15,7 @@ export const ENDPOINTS = {
   map: { method: 'GET', route: '/memory/map' },
   segments: { method: 'GET', route: '/memory/segments' },
   gaps: { method: 'GET', route: '/memory/gaps' },
+  iommu: { method: 'GET', route: '/memory/iommu' },
   at: { method: 'GET', route: '/memory/at/{gpa}' },
   readSegment: { method: 'GET', route: '/memory/segments/{segment}/bytes' },
   writeSegment: { method: 'PUT', route: '/memory/segments/{segment}/bytes' },

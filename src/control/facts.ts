@@ -46,7 +46,7 @@ export const mappingFacts = z
     offset: whole.describe('of the first byte in the segment'),
     prot: z.enum(['r--', '-w-', 'rw-', '--x', 'r-x', '-wx', 'rwx']),
     wired: z.boolean().describe('its pages stay in host memory'),
-    iommu: z.boolean().describe('a passed-through device reaches it'),
+    iommu: z.boolean().describe('assigned devices reach it'),
   })
   .meta({ id: 'Mapping' });
 
@@ -62,6 +62,23 @@ export const placeFacts = z
     gap: gapFacts.nullable().describe('the gap around it, when nothing is mapped there'),
   })
   .meta({ id: 'Place' });
+
+export const iommuFacts = z
+  .object({
+    devices: z.array(z.string()).describe('those that are assigned; none while there is no domain'),
+    faults: whole.describe('how often one of them asked for what it cannot reach'),
+    latest: z
+      .array(
+        z.object({
+          device: z.string(),
+          gpa: whole.describe('the first address out of reach'),
+          access: z.enum(['read', 'write']),
+          reason: z.enum(['unmapped', 'protected', 'unassigned']),
+        }),
+      )
+      .describe('the latest of these, oldest first'),
+  })
+  .meta({ id: 'Iommu' });
 
 export const registersFacts = z
   .record(z.string(), z.string().regex(/^0x[0-9a-f]{1,16}$/))
@@ -125,6 +142,7 @@ export type SegmentFacts = z.infer<typeof segmentFacts>;
 export type MappingFacts = z.infer<typeof mappingFacts>;
 export type GapFacts = z.infer<typeof gapFacts>;
 export type PlaceFacts = z.infer<typeof placeFacts>;
+export type IommuFacts = z.infer<typeof iommuFacts>;
 export type Registers = z.infer<typeof registersFacts>;
 export type DeviceFacts = z.infer<typeof deviceFacts>;
 export type EventOf<Kind extends EventKind> = z.infer<(typeof EVENTS)[Kind]>;

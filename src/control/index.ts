@@ -7,6 +7,7 @@ export type {
   EventKind,
   EventOf,
   GapFacts,
+  IommuFacts,
   MachineFacts,
   MappingFacts,
   PlaceFacts,

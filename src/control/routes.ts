@@ -5,6 +5,7 @@ import {
   EVENT_KINDS,
   EVENTS,
   gapFacts,
+  iommuFacts,
   machineFacts,
   mappingFacts,
   placeFacts,
@@ -103,6 +104,12 @@ export const ROUTES = {
     ...ENDPOINTS.gaps,
     summary: 'Where nothing is mapped, ascending, up to the end of the address space',
     answer: { kind: 'list', key: 'gaps', row: gapFacts },
+  },
+  iommu: {
+    ...ENDPOINTS.iommu,
+    summary: 'The devices behind the IOMMU, and what they asked for in vain',
+    description: 'What they reach are the mappings with `iommu` set.',
+    answer: { kind: 'json', schema: iommuFacts },
   },
   at: {
     ...ENDPOINTS.at,

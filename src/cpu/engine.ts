@@ -9,7 +9,12 @@ export interface EngineHost {
   mmioWrite(gpa: Gpa, size: 1 | 2 | 4, value: number): void;
   /** The interrupt controller's vector, asked for once per interrupt taken. */
   acknowledgeInterrupt(): number;
-  /** The time-stamp counter: an integer below 2^53. */
+  /**
+   * The FERR# pin, which a PC wires to interrupt 13: an x87 exception while CR0.NE is clear. Without anyone there the
+   * processor does as if IGNNE# were asserted.
+   */
+  floatError?(asserted: boolean): void;
+  /** The time-stamp counter: nanoseconds, as CPUID says; an integer below 2^53. */
   timestamp(): number;
   /** Where there is one; without it CPUID tells of none. */
   readonly apic?: ProcessorApic;
@@ -54,6 +59,8 @@ export interface Engine extends Disposable {
   nonMaskableInterrupt(): void;
   /** Whether address line 20 is passed on. Off, every odd megabyte is the even one below it. */
   setA20(enabled: boolean): void;
+  /** The IGNNE# pin: x87 instructions do not wait for what FERR# reports. */
+  setIgnoreFloatError(ignored: boolean): void;
   /** The state after RESET# (SDM volume 3, section 10.1.1). */
   reset(): void;
   /** A register by its lower-case name: `rax`, `rip`, `rflags`, `cs`, `cs.base`, `cr0`, `gdtr.base`. */

@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { MICROSECOND, PAGE_SIZE } from '../base/units.ts';
 import type { InterruptLine } from '../bus/interrupt-line.ts';
@@ -106,7 +107,14 @@ export class DmaEngine {
     this.#memory = memory;
     this.#clock = clock;
     this.#alarm = clock.timer(() => this.#step());
-    this.#registers = new RegisterFile({ length: REGISTERS_LENGTH, registers: this.#table() });
+    this.#registers = new RegisterFile({
+      length: REGISTERS_LENGTH,
+      registers: this.#table(),
+      settled: (offset, size) => {
+        const { command } = REGISTER;
+        if (offset <= command && offset + size > command) this.#command(this.#peek('command'));
+      },
+    });
     this.pci = new PciFunction({
       name: 'DMA engine',
       identity: { vendor: 0x1234, device: 0x5ce9, classCode: 0x088000, revision: 1 },
@@ -136,13 +144,7 @@ export class DmaEngine {
     ];
     return [
       { name: 'identification', offset: REGISTER.identification, size: 4, reset: IDENTIFICATION },
-      {
-        name: 'command',
-        offset: REGISTER.command,
-        size: 4,
-        writable: 0xff,
-        written: (command) => this.#command(command),
-      },
+      { name: 'command', offset: REGISTER.command, size: 4, writable: 0xff },
       { name: 'status', offset: REGISTER.status, size: 4, clearable: EVENTS, written: () => this.#drive() },
       {
         name: 'interrupt enable',
@@ -243,7 +245,7 @@ export class DmaEngine {
   /** The next piece, whole: read, then written. Or the end. */
   #step(): void {
     const transfer = this.#transfer;
-    if (transfer === undefined) return;
+    assert(transfer !== undefined, 'a piece is due of no transfer');
     const { from, to, length, moved } = transfer;
     if (!this.pci.isBusMaster) {
       this.#end(DMA_STATUS.notMaster);

@@ -161,6 +161,17 @@ describe('DMA', () => {
     expect(read(1)).toEqual([0]);
   });
 
+  it('tells a file that it is about to be read from its beginning, and reads what it is then', () => {
+    const { device, ram, transfer, select, read } = firmwareConfiguration();
+    const content = bytes('0');
+    let times = 0;
+    device.add('file', content, { onSelect: () => content.set(bytes(`${++times}`)) });
+    select(0x20);
+    expect([text(read(1)), times]).toEqual(['1', 1]);
+    expect(transfer(0x20_000a, 1, 0x200n)).toBe(0);
+    expect([text([...ram.subarray(0x200, 0x201)]), times]).toEqual(['2', 2]);
+  });
+
   it('writes into a file that wants it, and says where', () => {
     const { device, ram, transfer } = firmwareConfiguration();
     const content = bytes('........');

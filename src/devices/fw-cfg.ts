@@ -82,6 +82,7 @@ export interface DmaMemory {
 
 interface Item {
   readonly bytes: Uint8Array;
+  readonly onSelect?: (() => void) | undefined;
   readonly onWrite: ((offset: number, length: number) => void) | undefined;
 }
 
@@ -90,6 +91,8 @@ const NO_ITEM: Item = { bytes: new Uint8Array(0), onWrite: undefined };
 export interface FwCfgFileOptions {
   /** Makes the file writable through DMA; called after each write, with what has changed of the bytes given to `add`. */
   readonly onWrite?: (offset: number, length: number) => void;
+  /** Called whenever the guest is about to read the file from its beginning: the moment to bring its bytes up to date. */
+  readonly onSelect?: () => void;
 }
 
 export interface FwCfgOptions {
@@ -172,7 +175,7 @@ export class FwCfg {
     if (this.#files.has(name)) throw new FwCfgError('EEXIST', `fw_cfg has a file '${name}' already`, { item: name });
     if (selector > LAST_FILE) throw new FwCfgError('ENOSPC', 'fw_cfg has no selector left for a file', { item: name });
     this.#files.set(name, selector);
-    this.#items.set(selector, { bytes, onWrite: options.onWrite });
+    this.#items.set(selector, { bytes, onWrite: options.onWrite, onSelect: options.onSelect });
     this.#writeDirectory();
   }
 
@@ -194,6 +197,7 @@ export class FwCfg {
 
   #select(selector: number): void {
     this.#selected = this.#items.get(selector & SELECTOR_MASK) ?? NO_ITEM;
+    this.#selected.onSelect?.();
     this.#offset = 0;
   }
 

@@ -107,6 +107,24 @@ describe('a timer', () => {
     expect(rises).toEqual([]);
   });
 
+  it('without its enable bit asks nobody to wait for it, and is worked out when somebody looks', () => {
+    const { clock, rises, read, write, timer } = board();
+    timer(0, PERIODIC | SET_VALUE | LEVEL | NARROW, 10_000);
+    write(0x108, 3000);
+    write(0x10, 1);
+    expect(clock.nextDeadline).toBe(Infinity);
+    clock.advance(165_000);
+    expect([read(0x20), read(0x108)]).toEqual([1, 19_000]);
+    write(0x20, 1);
+    clock.advance(24_990);
+    expect(read(0x20)).toBe(0);
+    clock.advance(10);
+    expect(read(0x20)).toBe(1);
+    write(0x100, PERIODIC | LEVEL | NARROW | INTERRUPT | (20 << 9));
+    clock.advance(30_000);
+    expect(rises).toEqual(['pin 20 220000']);
+  });
+
   it('as a level stays asserted until its status bit is cleared', () => {
     const { clock, levels, read, write, timer } = board();
     timer(2, INTERRUPT | LEVEL | (18 << 9), 50);

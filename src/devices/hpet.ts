@@ -129,6 +129,7 @@ export class Hpet {
   }
 
   #configure(now: number, was: number): void {
+    this.#settle();
     if (((now ^ was) & ENABLE) !== 0) this.#start((now & ENABLE) !== 0);
     if (((now ^ was) & LEGACY) !== 0) this.#replaceLegacy((now & LEGACY) !== 0);
     for (const comparator of this.#comparators) comparator.update();
@@ -149,6 +150,7 @@ export class Hpet {
   }
 
   #setCounter(low: number, high: number): void {
+    this.#settle();
     this.#low = low;
     this.#high = high;
     if (this.#since !== undefined) this.#since = this.#options.clock.now();
@@ -166,13 +168,19 @@ export class Hpet {
     return this.#since === undefined ? 0 : Math.floor((this.#options.clock.now() - this.#since) / TICK);
   }
 
+  #settle(): void {
+    for (const comparator of this.#comparators) comparator.settle();
+  }
+
   #status(): number {
+    this.#settle();
     let bits = 0;
     for (const { index, isActive } of this.#comparators) if (isActive) bits |= 1 << index;
     return bits;
   }
 
   #clearStatus(bits: number): void {
+    this.#settle();
     for (const comparator of this.#comparators) if ((bits & (1 << comparator.index)) !== 0) comparator.clear();
   }
 }
@@ -198,6 +206,8 @@ class Comparator {
   #high = 0xffff_ffff;
   #periodLow = 0;
   #periodHigh = 0;
+  /** When the counter next reaches the comparator. */
+  #due: Nanoseconds = Infinity;
   /** The line that is asserted now. */
   #driven: InterruptLine | undefined;
   /** The status bit of a level-triggered interrupt. */
@@ -215,6 +225,7 @@ class Comparator {
     this.#low = this.#high = 0xffff_ffff;
     this.#periodLow = this.#periodHigh = 0;
     this.clear();
+    this.#due = Infinity;
     this.#alarm.disarm();
   }
 
@@ -238,7 +249,7 @@ class Comparator {
         size: 4,
         reset: whole,
         writable: whole,
-        read: () => this.#low,
+        read: () => this.#settled().#low,
         written: (value) => this.#setLow(value),
       },
       {
@@ -247,7 +258,7 @@ class Comparator {
         size: 4,
         reset: whole,
         writable: whole,
-        read: () => this.#high,
+        read: () => this.#settled().#high,
         written: (value) => this.#setHigh(value),
       },
     ];
@@ -255,11 +266,14 @@ class Comparator {
 
   /** The counter or the configuration has changed: when does it fire now? */
   update(): void {
-    if (!this.#counter.isRunning()) {
-      this.#alarm.disarm();
-      return;
-    }
-    this.#arm();
+    this.#due = this.#counter.isRunning() ? this.#nextMatch() : Infinity;
+    if (this.#due === Infinity || !this.#interrupts) this.#alarm.disarm();
+    else this.#alarm.arm(this.#due);
+  }
+
+  /** What has happened while no interrupt was wanted: nobody waits for it, so it is worked out when somebody looks. */
+  settle(): void {
+    if (!this.#interrupts && this.#options.clock.now() >= this.#due) this.#fire();
   }
 
   clear(): void {
@@ -272,6 +286,15 @@ class Comparator {
     return WIDE_CAPABLE | (this.index === 0 ? PERIODIC_CAPABLE : 0);
   }
 
+  #settled(): this {
+    this.settle();
+    return this;
+  }
+
+  get #interrupts(): boolean {
+    return (this.#configuration & INTERRUPT) !== 0;
+  }
+
   get #isNarrow(): boolean {
     return (this.#configuration & NARROW) !== 0;
   }
@@ -281,11 +304,12 @@ class Comparator {
   }
 
   #configure(value: number): void {
+    this.settle();
     const periodic = this.index === 0 ? PERIODIC : 0;
     const wasEdge = (this.#configuration & LEVEL) === 0;
     this.#configuration = value & TIMER_BITS & ~(PERIODIC ^ periodic);
     if (this.#isNarrow) this.#high = this.#periodHigh = 0;
-    if ((this.#configuration & INTERRUPT) === 0 || wasEdge !== ((this.#configuration & LEVEL) === 0)) this.clear();
+    if (!this.#interrupts || wasEdge !== ((this.#configuration & LEVEL) === 0)) this.clear();
     this.update();
   }
 
@@ -294,6 +318,7 @@ class Comparator {
    * comparator itself. Guests write one after the other. Without the bit the very first write is the period alone.
    */
   #setLow(value: number): void {
+    this.settle();
     if (!this.#isPeriodic || (this.#configuration & SET_VALUE) !== 0) this.#low = value;
     if (this.#isPeriodic) this.#periodLow = value;
     this.#configuration &= ~SET_VALUE;
@@ -302,6 +327,7 @@ class Comparator {
 
   #setHigh(value: number): void {
     if (this.#isNarrow) return;
+    this.settle();
     if (!this.#isPeriodic || (this.#configuration & SET_VALUE) !== 0) this.#high = value;
     if (this.#isPeriodic) this.#periodHigh = value;
     this.#configuration &= ~SET_VALUE;
@@ -324,11 +350,11 @@ class Comparator {
     return this.#isNarrow ? TWO_32 : TWO_64;
   }
 
-  #arm(): void {
+  #nextMatch(): Nanoseconds {
     const ticks = this.#distance();
-    const deadline = this.#counter.timeAfter(ticks);
-    if (ticks > Number.MAX_SAFE_INTEGER / TICK) this.#alarm.disarm();
-    else this.#alarm.arm(this.#isPeriodic ? Math.max(deadline, this.#earliest(this.#options.clock.now())) : deadline);
+    if (ticks > Number.MAX_SAFE_INTEGER / TICK) return Infinity;
+    const match = this.#counter.timeAfter(ticks);
+    return this.#isPeriodic ? Math.max(match, this.#earliest(this.#options.clock.now())) : match;
   }
 
   #earliest(now: Nanoseconds): Nanoseconds {
@@ -357,7 +383,7 @@ class Comparator {
   /** An edge leaves the line up until the next one: the 8259 wants it to stay until it is acknowledged. */
   #interrupt(): void {
     if ((this.#configuration & LEVEL) !== 0) this.isActive = true;
-    if ((this.#configuration & INTERRUPT) === 0) return;
+    if (!this.#interrupts) return;
     const line = this.#line();
     if ((this.#configuration & LEVEL) === 0 || line !== this.#driven) this.#driven?.set(false);
     this.#driven = line;

@@ -3,6 +3,9 @@ import type { Pace } from '../machine/run-loop.ts';
 /** A machine that computes gives the event loop its turn this often, in milliseconds. */
 const TURN = 4;
 
+/** Nothing ever writes to it: a thread can wait here for parts of a millisecond, which the event loop's timers cannot. */
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+
 /** A machine that idles without a deadline looks around this often, in milliseconds. */
 const LONGEST_SLEEP = 1_000;
 
@@ -26,6 +29,7 @@ export function eventLoopPace(turn: () => void): Pace {
       return new Promise((resume) => {
         const milliseconds = Math.min(LONGEST_SLEEP, nanoseconds / 1e6);
         if (milliseconds < 1) {
+          Atomics.wait(NEVER, 0, 0, milliseconds);
           setImmediate(resumed(resume));
           return;
         }

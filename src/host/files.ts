@@ -129,7 +129,8 @@ export async function replaceFileDurably(path: string, bytes: Uint8Array): Promi
     await using folder = await open(dirname(path), 'r');
     await folder.sync();
   } catch (error) {
-    await rm(beside, { force: true });
+    // What came first is what is told.
+    await rm(beside, { force: true }).catch(() => {});
     throw writeFailure(`'${path}'`, error);
   }
 }

@@ -1,5 +1,9 @@
 import { realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { attempt, HostError } from './host-error.ts';
+import { openLibc } from './libc.ts';
+import { LockFile } from './lock-file.ts';
 import { checkReplaceable, readImage, removeLeftovers, replaceFileDurably } from './files.ts';
 
 /**
@@ -11,20 +15,27 @@ export class FlashFile implements AsyncDisposable {
   /** As it was when the machine was built. */
   readonly image: Uint8Array;
   readonly #path: string;
+  readonly #lock: Disposable | undefined;
   readonly #failed: (error: Error) => void;
   /** Set while the file is older than it. */
   #array: Uint8Array | undefined;
   #writing: Promise<void> | undefined;
   #failing = false;
 
-  /** Throws ConfigError for a file that cannot be read or cannot be replaced. `failed` is told when writes begin to fail. */
+  /**
+   * Throws ConfigError for a file that cannot be read or cannot be replaced, EEXIST when another machine has it. `failed` is
+   * told when writes begin to fail.
+   */
   constructor(path: string, { limit, failed }: { limit: number; failed: (error: Error) => void }) {
-    this.image = readImage(path, limit);
+    const image = readImage(path, limit);
     // What a link leads to is replaced, not the link.
     this.#path = realpathSync(path);
     this.#failed = failed;
     checkReplaceable(this.#path);
+    this.#lock = lockBeside(this.#path);
     removeLeftovers(this.#path);
+    // Once more: whoever had it until now has replaced it.
+    this.image = this.#lock === undefined ? image : readImage(path, limit);
   }
 
   /** The array has changed. It is read again when the file is written. */
@@ -36,7 +47,11 @@ export class FlashFile implements AsyncDisposable {
   /** Waits until all changes are in the file. Throws what keeps the last of them out. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writing;
-    if (this.#array !== undefined) await replaceFileDurably(this.#path, this.#array);
+    try {
+      if (this.#array !== undefined) await replaceFileDurably(this.#path, this.#array);
+    } finally {
+      this.#lock?.[Symbol.dispose]();
+    }
   }
 
   async #writeAll(): Promise<void> {
@@ -58,5 +73,22 @@ export class FlashFile implements AsyncDisposable {
       this.#failing = true;
     }
     return !this.#failing;
+  }
+}
+
+/** Keeps other machines from the file. Where the host has no such locks, that is for people to see to. */
+function lockBeside(path: string): Disposable | undefined {
+  const beside = join(dirname(path), `.${basename(path)}.lock`);
+  try {
+    return attempt(
+      `lock '${path}'`,
+      () =>
+        new LockFile(openLibc(), beside, ({ name, pid }) => {
+          return new HostError('EEXIST', `'${path}' is the flash of another machine (${name})`, { path, pid });
+        }),
+    );
+  } catch (error) {
+    if (error instanceof HostError && error.code === 'ENOTSUP') return undefined;
+    throw error;
   }
 }

@@ -40,7 +40,7 @@ nodesTest('a name that cannot be had leaves nothing open', () => {
 // spec 28: FreeBSD lib/libvmmapi/vmmapi.c, vm_open: when it failed, it destroyed the running VM
 nodesTest('who fails to have a name leaves its holder, its nodes and their bytes alone', () => {
   using nodes = new MachineNodes({ name: 'vm', folder });
-  using store = nodes.arenaStore({ capacity: MiB });
+  using store = nodes.arenaStore({ capacity: 64 * MiB });
   const { bytes } = store.allocate(PAGE_SIZE, { name: 'rom', kind: 'devmem' });
   bytes.fill(7);
   expect(() => new MachineNodes({ name: 'vm', folder })).toThrow(expect.objectContaining({ code: 'EEXIST' }));

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { Lifetimes } from '../base/disposable.ts';
 import { KiB, MiB, SECOND } from '../base/units.ts';
+import type { BootFile } from '../machine/loaders/boot-plan.ts';
 import { standstillBootRom, type KernelConfig } from '../machine/direct-boot.ts';
 import type { MachineConfig } from '../machine/config.ts';
 import { ConfigError } from '../machine/config-error.ts';
@@ -95,11 +97,20 @@ function readKernel({
   deterministic,
 }: RunOptions): KernelConfig | undefined {
   if (kernelFile === undefined) return undefined;
-  const file = (name: string): KernelConfig['kernel'] => ({ name, bytes: readImage(name, BOOT_FILE_LENGTH_MAX) });
   const seed = new Uint8Array(SEED_LENGTH);
   if (!deterministic) crypto.getRandomValues(seed);
   const startedBy = bootRomFile === undefined ? 'machine' : 'firmware';
-  return { kernel: file(kernelFile), modules: moduleFiles.map(file), commandLine, seed, startedBy };
+  return { kernel: bootFile(kernelFile), modules: moduleFiles.map(moduleFile), commandLine, seed, startedBy };
+}
+
+function bootFile(path: string, name: string = path): BootFile {
+  return { name, bytes: readImage(path, BOOT_FILE_LENGTH_MAX) };
+}
+
+/** A module may have a command line of its own behind a space, which is a part of what the kernel is told of it. */
+function moduleFile(text: string): BootFile {
+  const [path = text] = existsSync(text) ? [text] : text.split(' ', 1);
+  return bootFile(path, text);
 }
 
 /** Builds the machine that the options describe, runs it to its end and says why it ended. */

@@ -13,6 +13,8 @@ export interface Connections {
   /** Machine time at which the time-stamp counter, as the guest sees it, reaches a value given in two halves. */
   readonly timeOfTimestamp: (low: number, high: number) => Nanoseconds;
   readonly setA20: (enabled: boolean) => void;
+  /** The processor's IGNNE# pin. */
+  readonly setIgnoreFloatError: (ignored: boolean) => void;
   readonly powerOff: () => void;
   readonly requestReset: () => void;
   readonly serial: { transmit(byte: number): void; room(): void };

@@ -10,13 +10,18 @@ import { HIGH_RAM_START, PORTS, type RamLayout } from './layout.ts';
 /** As SeaBIOS reads it: never give up, never boot again by yourself. */
 const WAIT_FOR_EVER = 0xffff_ffff;
 
-/** What the machine tells its firmware. */
-export function firmwareConfig(config: MachineConfig, ram: RamLayout, memory: DmaMemory): FwCfg {
+/** What the machine tells its firmware. `pmBase` says where that has put the power-management block. */
+export function firmwareConfig(
+  config: MachineConfig,
+  ram: RamLayout,
+  memory: DmaMemory,
+  pmBase: () => number | undefined,
+): FwCfg {
   const fwCfg = new FwCfg({ memory, ramSize: config.memory, noGraphics: config.display === undefined });
   fwCfg.add('etc/e820', e820(ramRanges(ram)));
   fwCfg.add('etc/boot-fail-wait', littleEndian(WAIT_FOR_EVER, 4));
   if (config.firmwareConsole === 'serial') fwCfg.add('etc/sercon-port', littleEndian(PORTS.serial.start, 2));
-  serveTables(acpiTables({ ram }), fwCfg);
+  serveTables(() => acpiTables({ ram, pmBase: pmBase() }), fwCfg);
   if (config.boot?.startedBy === 'firmware') serveKernel(config.boot, ram, fwCfg);
   return fwCfg;
 }

@@ -86,7 +86,7 @@ describe.each(STALLS)('on a host that %s', (_name, length, every) => {
     };
     while (rehearsal.time.now() < SECOND / 5) rehearsal.slice(seen, interfere);
     expect(smallest).toBeGreaterThan(0);
-    expect(largest).toBeLessThanOrEqual(420 * MICROSECOND);
+    expect(largest).toBeLessThanOrEqual(170 * MICROSECOND);
     expect(last).toBeLessThanOrEqual(rehearsal.passed);
   });
 

@@ -9,13 +9,15 @@ const SLICE = MILLISECOND;
 const SHORTEST_SLICE = 10 * MICROSECOND;
 
 /**
- * What work may be said to have taken: a look at the clock, which is a call out of the engine, and an instruction. Both are
- * many times what they usually take. What the host says beyond that, it did not spend on this guest.
+ * What work may be said to have taken at the most: a look at the clock, which is a call out of the engine, and an
+ * instruction, so many times the usual but never longer than this. What the host says beyond that, it did not spend on this
+ * guest.
  */
-const LOOK = 10 * MICROSECOND;
+const LOOK = 4 * MICROSECOND;
 const INSTRUCTION = MICROSECOND;
+const TIMES_USUAL = 8;
 
-/** Arrears are made up at so many times the host's pace at the most. */
+/** While there are arrears, time goes at so many times the host's pace. */
 const PACE = 2;
 
 /** Arrears beyond this are forgiven: the guest's clock stays behind by that much. */
@@ -36,8 +38,8 @@ export interface HostTimeOptions {
  * Time is the host's, as far as the guest can have had it (docs/adr/0046-time-waits-for-the-guest.md):
  *
  * - it never passes an alarm that has not rung;
- * - between two looks it advances by no more than the work between them can account for;
- * - what the host is ahead is made up gently, or at once while the guest idles.
+ * - between two looks it advances by no more than PACE times what the work between them can have taken;
+ * - what the host is ahead is made up at PACE times the host's, or at once while the guest idles.
  */
 export class HostTime implements TimeSource {
   readonly #options: HostTimeOptions;
@@ -75,7 +77,8 @@ export class HostTime implements TimeSource {
     if (this.#state === 'slice') this.#state = 'between';
     this.now();
     if (instructions < 500 || this.#worked <= 0) return;
-    this.#instructionsPerNanosecond += (instructions / this.#worked - this.#instructionsPerNanosecond) / 8;
+    const speed = Math.max(1 / INSTRUCTION, instructions / this.#worked);
+    this.#instructionsPerNanosecond += (speed - this.#instructionsPerNanosecond) / 8;
   }
 
   idle(deadline: Nanoseconds): Nanoseconds {
@@ -101,7 +104,8 @@ export class HostTime implements TimeSource {
     this.#host += elapsed;
     this.#instructions += ran;
     this.#arrears += elapsed;
-    const work = Math.min(elapsed, LOOK + ran * INSTRUCTION);
+    const longest = Math.min(INSTRUCTION, TIMES_USUAL / this.#instructionsPerNanosecond);
+    const work = Math.min(elapsed, LOOK + ran * longest);
     this.#worked += work;
     const wanted = this.#state === 'idle' ? this.#arrears : Math.min(this.#arrears, PACE * work);
     const toAlarm = Math.max(0, nextDeadline() - this.#now);

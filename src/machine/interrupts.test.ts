@@ -22,6 +22,7 @@ function board() {
       nonMaskableInterrupt() {},
       timeOfTimestamp: (low, high) => high * 2 ** 32 + low,
       setA20() {},
+      setIgnoreFloatError() {},
       powerOff() {},
       requestReset() {},
       serial: { transmit() {}, room() {} },

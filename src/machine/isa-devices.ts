@@ -1,5 +1,6 @@
 import type { IoHandler } from '../bus/io-handler.ts';
 import type { PortBus } from '../bus/port-bus.ts';
+import { CoprocessorError } from '../devices/chipset/coprocessor-error.ts';
 import { Port92 } from '../devices/chipset/port-92.ts';
 import { DebugPort, PostCode } from '../devices/debug-port.ts';
 import { Dma8237 } from '../devices/dma-8237.ts';
@@ -24,10 +25,11 @@ export interface IsaOptions {
 export class IsaDevices {
   readonly uart: Uart16550;
   readonly keyboardController: Ps2Controller;
+  readonly coprocessorError: CoprocessorError;
   readonly #resettable: readonly { reset(): void }[];
 
   constructor({ ports, ram, firmwareConfig, connections, interrupts }: IsaOptions) {
-    const { clock, wallClock, setA20, requestReset } = connections;
+    const { clock, wallClock, setA20, setIgnoreFloatError, requestReset } = connections;
     const { pic } = interrupts;
     this.uart = new Uart16550({ clock, interrupt: interrupts.line(IRQ.serial), backEnd: connections.serial });
     this.keyboardController = new Ps2Controller({
@@ -36,6 +38,10 @@ export class IsaDevices {
       mouseInterrupt: interrupts.line(IRQ.mouse),
       setA20,
       requestReset,
+    });
+    this.coprocessorError = new CoprocessorError({
+      interrupt: interrupts.line(IRQ.coprocessor),
+      setIgnoreFloatError,
     });
     const pit = new Pit8254({ clock, interrupt: interrupts.timerLine });
     const rtc = new RtcCmos({ clock, interrupt: interrupts.rtcLine, wallClock, ram });
@@ -50,6 +56,7 @@ export class IsaDevices {
       pit,
       rtc,
       dma,
+      this.coprocessorError,
       port92,
       postCode,
       firmwareConfig,
@@ -67,6 +74,7 @@ export class IsaDevices {
       ['systemControlA', port92],
       ['pic2', pic.slave],
       ['dmaController2', dma.second],
+      ['coprocessorError', this.coprocessorError],
       ['serial', this.uart.ports],
       ['debugConsole', debugPort.port],
       ['elcr', pic.elcr],

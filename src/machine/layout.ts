@@ -3,15 +3,15 @@ import { GiB, MiB } from '../base/units.ts';
 /**
  * Where everything is, in one table per space.
  *
- *     0 ──────────────── low RAM ──────────────── C0000 ── chipset (PAM) ── 100000 ── low RAM ── LOW_RAM_LIMIT at most
+ *     0 ──────────────── low RAM ──────────────── A0000 ── chipset (SMRAM, PAM) ── 100000 ── low RAM ── LOW_RAM_LIMIT at most
  *     end of low RAM ─── PCI memory: BARs go here ─── FEC00000 ── I/O APIC … ── 4 GiB - ROM ── boot ROM ── 4 GiB
  *     4 GiB ── high RAM ── … ── PCI memory above 4 GiB, to the end of the address space
  */
 export const LOW_RAM_LIMIT: number = 3 * GiB;
 export const HIGH_RAM_START: number = 4 * GiB;
 
-/** The piece of the first megabyte that the host bridge maps: its PAM registers say what is there. */
-export const CHIPSET_START = 0xc_0000;
+/** The piece of the first megabyte that the host bridge maps: its SMRAM and PAM registers say what is there. */
+export const CHIPSET_START = 0xa_0000;
 export const CHIPSET_END = 0x10_0000;
 
 /** End of the 32-bit addresses that BARs may have: interrupt controllers and the boot ROM are above. */
@@ -37,6 +37,7 @@ export const PORTS = {
   pic2: { start: 0xa0, length: 2 },
   apm: { start: 0xb2, length: 2 },
   dmaController2: { start: 0xc0, length: 0x20 },
+  coprocessorError: { start: 0xf0, length: 1 },
   serial: { start: 0x3f8, length: 8 },
   debugConsole: { start: 0x402, length: 1 },
   elcr: { start: 0x4d0, length: 2 },
@@ -65,7 +66,7 @@ export const IRQS = 16;
 export const CASCADE_IRQ = 2;
 
 /** ISA interrupt lines. */
-export const IRQ = { timer: 0, keyboard: 1, serial: 4, rtc: 8, sci: 9, mouse: 12 } as const;
+export const IRQ = { timer: 0, keyboard: 1, serial: 4, rtc: 8, sci: 9, mouse: 12, coprocessor: 13 } as const;
 
 /** Interrupts that PIRQs may be led to, as the ACPI tables offer them. */
 export const PCI_IRQS: readonly number[] = [5, 10, 11];

@@ -101,6 +101,7 @@ export class Machine implements Disposable {
       nonMaskableInterrupt: () => this.engine.nonMaskableInterrupt(),
       timeOfTimestamp: (low: number, high: number) => this.engine.timeOfTimestamp(low, high),
       setA20: (enabled: boolean) => this.engine.setA20(enabled),
+      setIgnoreFloatError: (ignored: boolean) => this.engine.setIgnoreFloatError(ignored),
       powerOff: () => this.stop('power-off'),
       requestReset: () => this.#requestReset(),
       serial: { transmit: surroundings.serial, room: () => this.#serialInput.pump() },
@@ -110,13 +111,20 @@ export class Machine implements Disposable {
     const layout = ramLayout(config.memory);
     const { memory, ports, mmio } = this;
     this.interrupts = new Interrupts({ connections, mmio });
+    // Before there is such a device there is no firmware that asks.
+    let pmBase = (): number | undefined => undefined;
     this.#isa = new IsaDevices({
       ports,
       ram: layout,
-      firmwareConfig: firmwareConfig(config, layout, {
-        read: (address, target) => memory.read(gpa(address), target),
-        write: (address, source) => memory.write(gpa(address), source),
-      }),
+      firmwareConfig: firmwareConfig(
+        config,
+        layout,
+        {
+          read: (address, target) => memory.read(gpa(address), target),
+          write: (address, source) => memory.write(gpa(address), source),
+        },
+        () => pmBase(),
+      ),
       connections,
       interrupts: this.interrupts,
     });
@@ -133,6 +141,7 @@ export class Machine implements Disposable {
       connections,
       refused,
     });
+    pmBase = () => this.#pci.powerManagement.base;
     this.#serialInput = new SerialInput(this.#isa.uart, this.#timers);
     if (config.debugExit !== undefined) this.#addDebugExit(config.debugExit);
     this.#directBoot?.apply(this);
@@ -296,6 +305,7 @@ export class Machine implements Disposable {
         action.done();
       },
       acknowledgeInterrupt: () => localApic().acknowledge(),
+      floatError: (asserted) => this.#isa.coprocessorError.setError(asserted),
       timestamp: () => Math.floor(this.#time.now()),
     };
   }

@@ -77,18 +77,20 @@ export class PciDevices {
     // The firmware first: the host bridge shows a copy of it.
     this.#resettable = [...firmware, hostBridge, isaBridge, this.powerManagement, apm, resetControl, configMechanism];
     if (this.display !== undefined) this.#resettable.push(this.display);
-    if (config.dmaEngine !== undefined) {
-      const path = new DmaPath(memory, config.dmaEngine.iommu ? 'dma-engine' : undefined);
-      const interrupt = router.line(SLOT.dmaEngine, 1);
-      const engine = new DmaEngine({ clock: connections.clock, memory: path, spaces, interrupt });
-      this.bus.attach({ slot: SLOT.dmaEngine }, engine.pci);
-      // What it has under way goes by the old path.
-      this.#resettable.push(engine, path);
-    }
+    if (config.dmaEngine !== undefined) this.#attachDmaEngine(options, spaces, router);
   }
 
   reset(): void {
     for (const device of this.#resettable) device.reset();
+  }
+
+  #attachDmaEngine({ config, connections, memory }: PciOptions, spaces: BarSpaces, router: InterruptRouter): void {
+    const path = new DmaPath(memory, config.dmaEngine?.iommu === true ? 'dma-engine' : undefined);
+    const interrupt = router.line(SLOT.dmaEngine, 1);
+    const engine = new DmaEngine({ clock: connections.clock, memory: path, spaces, interrupt });
+    this.bus.attach({ slot: SLOT.dmaEngine }, engine.pci);
+    // What it has under way goes by the old path.
+    this.#resettable.push(engine, path);
   }
 }
 

@@ -7,7 +7,6 @@ export type DmaAccess = 'read' | 'write';
 
 /** Why a device may not have a range: what a bus master is told instead of bytes. */
 export interface DmaFault {
-  readonly device: string;
   /** The first address that the device cannot reach. */
   readonly gpa: number;
   readonly access: DmaAccess;
@@ -26,8 +25,8 @@ export interface DmaSpace {
 
 /** What ranges are found in. */
 export interface DmaMap extends MappedSpace {
-  /** Another number after every change of the map. */
-  readonly generation: number;
+  /** How many mappings have left it. What comes to it cannot concern a range, which has no holes. */
+  readonly removals: number;
   overlapping(gpa: number, length: number): Iterable<MappingRecord>;
 }
 
@@ -41,7 +40,7 @@ export class DmaRange {
   readonly length: number;
   readonly #map: DmaMap;
   readonly #mappings: readonly MappingRecord[];
-  #generation: number;
+  #removals: number;
 
   /** Made by `openRange` only: every byte of it is mapped as the transfer needs it. */
   constructor(map: DmaMap, gpa: number, length: number) {
@@ -49,18 +48,18 @@ export class DmaRange {
     this.length = length;
     this.#map = map;
     this.#mappings = [...map.overlapping(gpa, length)];
-    this.#generation = map.generation;
+    this.#removals = map.removals;
   }
 
   /** Whether the same mappings cover it as when it was opened. */
   get current(): boolean {
-    if (this.#generation === this.#map.generation) return true;
+    if (this.#removals === this.#map.removals) return true;
     let index = 0;
     for (const mapping of this.#map.overlapping(this.gpa, this.length)) {
       if (mapping !== this.#mappings[index++]) return false;
     }
     if (index < this.#mappings.length) return false;
-    this.#generation = this.#map.generation;
+    this.#removals = this.#map.removals;
     return true;
   }
 
@@ -83,13 +82,9 @@ export class DmaRange {
 }
 
 /** The range, or why the device cannot have it. */
-export function openRange(
-  map: DmaMap,
-  wanted: { device: string; gpa: number; length: number; access: DmaAccess },
-): DmaRange | DmaFault {
-  const { device, gpa, length, access } = wanted;
+export function openRange(map: DmaMap, gpa: number, length: number, access: DmaAccess): DmaRange | DmaFault {
   const denied = firstDenied(map, gpa, length, access === 'read' ? PAGE_FLAG.READ : PAGE_FLAG.WRITE);
   if (denied === undefined) return new DmaRange(map, gpa, length);
   const reason = map.mappingAt(denied) === undefined ? 'unmapped' : 'protected';
-  return { device, gpa: denied, access, reason };
+  return { gpa: denied, access, reason };
 }

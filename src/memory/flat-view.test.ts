@@ -132,3 +132,17 @@ test('leaves are used again: mapping in ever new places takes no more of the sto
   }
   expect(store.used).toBe(used);
 });
+
+test('above the directory, what leaves one leaf leaves its neighbours alone, down to the last', () => {
+  const { memory, ram } = build(52);
+  const start = 2 ** 45;
+  const mappings = [0, 1, 2].map((leaf) =>
+    memory.map({ segment: ram, gpa: gpa(start + leaf * LEAF), length: PAGE_SIZE, prot: 'rw-' }),
+  );
+  for (const [index, mapping] of mappings.entries()) {
+    memory.unmap(mapping);
+    const shown = mappings.map(({ gpa: address }) => memory.at(address) !== undefined);
+    expect(shown).toEqual([0, 1, 2].map((leaf) => leaf > index));
+    expect(mappings.map(({ gpa: address }) => memory.flat.flagsAt(address) !== 0)).toEqual(shown);
+  }
+});

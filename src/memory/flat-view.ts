@@ -62,6 +62,7 @@ export class FlatView implements Disposable {
   readonly #sparse: Map<number, Chunk> = new Map();
   /** Leaves without a place. They are kept for the next move, at most as many as were once in use. */
   readonly #pool: Leaf[] = [];
+  #removals = 0;
 
   /** Throws MemoryError ENOMEM when the store has no room for the directory. */
   constructor(store: Store, addressBits: number) {
@@ -70,6 +71,11 @@ export class FlatView implements Disposable {
     this.#directory = store.allocateTable((4 * reach) / LEAF_SPAN);
     this.#words = words(this.#directory);
     this.#chunks = filled(reach / CHUNK_SPAN, NO_CHUNK);
+  }
+
+  /** How many mappings have been removed. */
+  get removals(): number {
+    return this.#removals;
   }
 
   /** Store address of the directory. */
@@ -123,6 +129,7 @@ export class FlatView implements Disposable {
   }
 
   remove(mapping: MappingRecord): void {
+    this.#removals++;
     for (let start: number = mapping.gpa; start < mapping.end; start = endInLeaf(start, mapping)) {
       const leaf = this.#knownLeafAt(start);
       const pages = (endInLeaf(start, mapping) - start) / PAGE_SIZE;

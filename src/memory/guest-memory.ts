@@ -9,8 +9,8 @@ import type { DirtyLog } from './dirty-log.ts';
 import { openRange } from './dma-range.ts';
 import type { DmaAccess, DmaFault, DmaMap, DmaRange, DmaSpace } from './dma-range.ts';
 import { FlatView } from './flat-view.ts';
-import { IommuDomain } from './iommu-domain.ts';
-import type { Assignment, IommuTable } from './iommu-domain.ts';
+import { IommuDomainRecord } from './iommu-domain.ts';
+import type { Assignment, IommuDomain, IommuTable } from './iommu-domain.ts';
 import { copyIn, copyOut, firstDenied } from './mapped-space.ts';
 import type { Mapping, MappingRecord } from './mapping.ts';
 import { MemoryError } from './memory-error.ts';
@@ -68,8 +68,7 @@ export class GuestMemory implements DmaSpace, Disposable {
   readonly #iommuTable: IommuTable | undefined;
   /** The map as bus masters without an IOMMU see it. */
   readonly #dmaMap: DmaMap;
-  #iommu: IommuDomain | undefined;
-  #generation = 0;
+  #iommu: IommuDomainRecord | undefined;
   #nextSegmentId = 0;
   /** What is under way, in the words of the error that another edit gets meanwhile. */
   #busy: string | undefined;
@@ -314,7 +313,7 @@ export class GuestMemory implements DmaSpace, Disposable {
   /** For a device without an IOMMU: it reaches all that is mapped, device memory too, as protection allows. */
   dmaRange(gpa: number, length: number, access: DmaAccess): DmaRange | DmaFault {
     this.#checkAlive();
-    return openRange(this.#dmaMap, { device: '', gpa, length, access });
+    return openRange(this.#dmaMap, gpa, length, access);
   }
 
   /**
@@ -324,7 +323,7 @@ export class GuestMemory implements DmaSpace, Disposable {
    */
   assign(device: string): Assignment {
     this.#checkIdle();
-    this.#iommu ??= new IommuDomain({
+    this.#iommu ??= new IommuDomainRecord({
       table: this.#iommuTable,
       states: this.#states,
       observe: (observer) => this.observe(observer),
@@ -380,7 +379,6 @@ export class GuestMemory implements DmaSpace, Disposable {
 
   /** Cannot fail: everything was checked, and the flat view has room. */
   #apply(removed: readonly MappingRecord[], added: readonly MappingRecord[]): void {
-    this.#generation++;
     for (const mapping of removed) this.#takeOut(mapping);
     for (const mapping of added) {
       this.#mappings.insert(mapping.gpa, mapping.length, mapping);
@@ -404,13 +402,13 @@ export class GuestMemory implements DmaSpace, Disposable {
   }
 
   #asDmaMap(): DmaMap {
-    const generation = (): number => this.#generation;
+    const { flat } = this;
     return {
       states: this.#states,
-      mappingAt: (gpa) => this.flat.mappingAt(gpa),
+      mappingAt: (gpa) => flat.mappingAt(gpa),
       overlapping: (gpa, length) => this.#overlapping(gpa, length),
-      get generation() {
-        return generation();
+      get removals() {
+        return flat.removals;
       },
     };
   }

@@ -9,7 +9,7 @@ export type { FlatView } from './flat-view.ts';
 export { GuestMemory } from './guest-memory.ts';
 export type { GuestMemoryOptions, SegmentOptions } from './guest-memory.ts';
 export { HeapStore } from './heap-store.ts';
-export type { Assignment, IommuDomain, IommuTable } from './iommu-domain.ts';
+export type { Assignment, IommuDomain, IommuFault, IommuTable } from './iommu-domain.ts';
 export type { Mapping } from './mapping.ts';
 export { MemoryError } from './memory-error.ts';
 export type { MemoryErrorCode, MemoryFacts } from './memory-error.ts';

@@ -25,6 +25,36 @@ export interface Assignment extends DmaSpace, Disposable {
   readonly active: boolean;
 }
 
+/** What a device asked for in vain. */
+export interface IommuFault extends DmaFault {
+  readonly device: string;
+}
+
+/**
+ * What assigned devices can reach by DMA: exactly the wired sysmem mappings, each at its GPA with its protection. The
+ * domain begins with the first device (`GuestMemory.assign`) and ends with the last, or with a reset. In between it
+ * follows the map. A mapping in it has its `iommu` flag set; `unmap` refuses it, and `withdraw` takes it from the devices
+ * as well. Sysmem that is not wired cannot be in the map meanwhile: who assigns a device, or maps it later, gets EINVAL.
+ * (FreeBSD leaves such memory out without a word, and what is mapped later too.)
+ *
+ * Iterating gives what the devices see, ascending; it may change meanwhile, as guest memory may.
+ */
+export interface IommuDomain extends Iterable<Mapping> {
+  /** The names of the devices, in the order in which they came. */
+  devices(): Iterable<string>;
+  /** What a device sees at an address. */
+  mappingAt(gpa: number): Mapping | undefined;
+  /** Store address of the byte that a device sees at an address; 0 where it sees nothing. */
+  addressAt(gpa: number): number;
+  /** How often a device of this domain asked for what it cannot have. */
+  readonly faults: number;
+  /** The latest of these, oldest first. */
+  latestFaults(): readonly IommuFault[];
+}
+
+/** Faults that are kept for those who ask; all are counted. */
+const FAULTS_KEPT = 64;
+
 export interface IommuOptions {
   readonly table: IommuTable | undefined;
   readonly states: PageStates;
@@ -33,28 +63,19 @@ export interface IommuOptions {
   readonly ended: () => void;
 }
 
-/** Faults that are kept for those who ask; all are counted. */
-const FAULTS_KEPT = 64;
-
-/**
- * What assigned devices can reach by DMA: exactly the wired sysmem mappings, each at its GPA with its protection. The
- * domain begins with the first device (`GuestMemory.assign`) and ends with the last, or with a reset. In between it
- * follows the map. A mapping in it has its `iommu` flag set; `unmap` refuses it, and `withdraw` takes it from the devices
- * as well. Sysmem that is not wired cannot be in the map meanwhile: who assigns a device, or maps it later, gets EINVAL.
- * (FreeBSD leaves such memory out without a word, and what is mapped later too.)
- */
-export class IommuDomain implements DmaMap, MapObserver, Disposable {
+/** The domain as guest memory keeps it. */
+export class IommuDomainRecord implements IommuDomain, DmaMap, MapObserver, Disposable {
   readonly states: PageStates;
   readonly #table: IommuTable | undefined;
   readonly #entries: IntervalMap<MappingRecord> = new IntervalMap();
   readonly #devices: Map<string, DeviceInDomain> = new Map();
   readonly #ended: () => void;
-  readonly #faults: DmaFault[] = [];
+  readonly #faults: IommuFault[] = [];
   #subscription: Disposable | undefined;
   #faultCount = 0;
-  #generation = 0;
+  #removals = 0;
 
-  /** Made by `GuestMemory` only. When an entry fails it throws, and nothing is left. */
+  /** When an entry fails it throws, and nothing is left. */
   constructor({ table, states, observe, ended }: IommuOptions) {
     this.states = states;
     this.#table = table;
@@ -62,22 +83,18 @@ export class IommuDomain implements DmaMap, MapObserver, Disposable {
     this.#subscription = observe(this);
   }
 
-  /** The names of the devices, in the order in which they came. */
   devices(): Iterable<string> {
     return this.#devices.keys();
   }
 
-  /** What the devices see, ascending; it may change meanwhile, as guest memory may. */
   *[Symbol.iterator](): Generator<Mapping, void, void> {
     for (const entry of this.#entries) yield entry.value;
   }
 
-  /** What a device sees at an address. */
   mappingAt(gpa: number): MappingRecord | undefined {
     return this.#entries.at(gpa)?.value;
   }
 
-  /** Store address of the byte that a device sees at an address; 0 where it sees nothing. */
   addressAt(gpa: number): number {
     const mapping = this.mappingAt(gpa);
     return mapping === undefined ? 0 : mapping.segment.address + mapping.offset + gpa - mapping.gpa;
@@ -88,18 +105,15 @@ export class IommuDomain implements DmaMap, MapObserver, Disposable {
     for (const entry of this.#entries.overlapping(gpa, length)) yield entry.value;
   }
 
-  /** Another number after every change of what devices see. */
-  get generation(): number {
-    return this.#generation;
+  get removals(): number {
+    return this.#removals;
   }
 
-  /** How often a device of this domain asked for what it cannot have. */
   get faults(): number {
     return this.#faultCount;
   }
 
-  /** The latest of these, oldest first. */
-  latestFaults(): readonly DmaFault[] {
+  latestFaults(): readonly IommuFault[] {
     return this.#faults;
   }
 
@@ -125,7 +139,7 @@ export class IommuDomain implements DmaMap, MapObserver, Disposable {
     this.#endWithLast();
   }
 
-  fault(fault: DmaFault): void {
+  fault(fault: IommuFault): void {
     this.#faultCount++;
     this.#faults.push(fault);
     if (this.#faults.length > FAULTS_KEPT) this.#faults.shift();
@@ -169,15 +183,14 @@ export class IommuDomain implements DmaMap, MapObserver, Disposable {
     if (!(mapping instanceof MappingRecord) || mapping.segment.kind !== 'sysmem') return false;
     this.#table?.map(mapping);
     this.#entries.insert(mapping.gpa, mapping.length, mapping);
-    this.#generation++;
     mapping.iommu = true;
     return true;
   }
 
   #release(mapping: Mapping): mapping is MappingRecord {
-    if (!(mapping instanceof MappingRecord) || this.mappingAt(mapping.gpa) !== mapping) return false;
+    if (!(mapping instanceof MappingRecord) || !mapping.iommu) return false;
     mapping.iommu = false;
-    this.#generation++;
+    this.#removals++;
     this.#entries.remove(mapping.gpa);
     this.#table?.unmap(mapping);
     return true;
@@ -186,9 +199,9 @@ export class IommuDomain implements DmaMap, MapObserver, Disposable {
 
 class DeviceInDomain implements Assignment {
   readonly device: string;
-  domain: IommuDomain | undefined;
+  domain: IommuDomainRecord | undefined;
 
-  constructor(device: string, domain: IommuDomain) {
+  constructor(device: string, domain: IommuDomainRecord) {
     this.device = device;
     this.domain = domain;
   }
@@ -199,9 +212,9 @@ class DeviceInDomain implements Assignment {
 
   dmaRange(gpa: number, length: number, access: DmaAccess): DmaRange | DmaFault {
     const { device, domain } = this;
-    if (domain === undefined) return { device, gpa, access, reason: 'unassigned' };
-    const answer = openRange(domain, { device, gpa, length, access });
-    if ('reason' in answer) domain.fault(answer);
+    if (domain === undefined) return { gpa, access, reason: 'unassigned' };
+    const answer = openRange(domain, gpa, length, access);
+    if ('reason' in answer) domain.fault({ device, ...answer });
     return answer;
   }
 

@@ -208,6 +208,25 @@ describe.each(stores)('the dirty log in the $store store', ({ make }) => {
   });
 });
 
+describe.each(stores)('who has cached flags of the $store store', ({ make }) => {
+  beforeEach(() => build(make));
+
+  test('hears of pages that are guarded from now on, as a log starts and each time it is taken, until he leaves', () => {
+    let told = 0;
+    const subscription = memory.onPagesGuarded(() => told++);
+    const log = memory.dirtyLog(ram);
+    const counts = [() => log.start(), () => ram.write(0, Uint8Array.of(1)), () => void log.take()].map((step) => {
+      step();
+      return told;
+    });
+    expect(counts).toEqual([1, 1, 2]);
+    subscription[Symbol.dispose]();
+    ram.write(0, Uint8Array.of(1));
+    log.take();
+    expect(told).toBe(2);
+  });
+});
+
 describe.each(stores)('code tracking in the $store store', ({ make }) => {
   let written: number[];
   let subscription: Disposable;
@@ -222,6 +241,17 @@ describe.each(stores)('code tracking in the $store store', ({ make }) => {
     memory.markCode(gpa(address + 123));
     expect(flagged(CODE)).toEqual([true, true, true]);
     expect([0, 0x1000, 0x3000, 0x9000].map((place) => memory.flat.flagsAt(place) & CODE)).toEqual([0, 0, 0, 0]);
+  });
+
+  test('a segment that goes tells of its pages with code, and of no others', () => {
+    const rom = memory.createSegment({ name: 'rom', kind: 'devmem', length: 4 * PAGE_SIZE });
+    const mapping = memory.map({ segment: rom, gpa: gpa(0x10_0000), prot: 'r-x' });
+    memory.markCode(gpa(0x10_1000));
+    memory.markCode(gpa(0x10_3000));
+    const pages = [0x10_1000, 0x10_3000].map((address) => memory.flat.addressAt(address));
+    memory.unmap(mapping);
+    memory.destroySegment(rom);
+    expect(written).toEqual(pages);
   });
 
   test('a mapping that comes later shows the flag', () => {

@@ -114,6 +114,17 @@ describe('names: the reference, 2.1 and 2.6', () => {
     expect(codeOf(() => memoryOf().createSegment({ ...RAM, name }))).toBe('EINVAL');
   });
 
+  test.each(['a', '\u00ff', '\u07ff', '\u0800', '\uffee', '\u{10000}', '\u{10ffff}'])(
+    'of %j as many fit as UTF-8 has room for in 15 bytes, and not one byte more',
+    (character) => {
+      const bytes = Buffer.byteLength(character);
+      const name = character.repeat(15 / bytes).padEnd(Math.floor(15 / bytes) * character.length + (15 % bytes), 'a');
+      expect(Buffer.byteLength(name)).toBe(15);
+      expect(memoryOf().createSegment({ ...RAM, name }).name).toBe(name);
+      expect(codeOf(() => memoryOf().createSegment({ ...RAM, name: `${name}a` }))).toBe('EINVAL');
+    },
+  );
+
   test('a name that is no string is EINVAL', () => {
     // @ts-expect-error: a caller without types
     expect(codeOf(() => memoryOf().createSegment({ ...RAM, name: undefined }))).toBe('EINVAL');

@@ -134,6 +134,15 @@ const CASES: Record<Exclude<RouteName, 'stop'>, Case[]> = {
     },
     extra('/memory/gaps'),
   ],
+  iommu: [
+    {
+      what: 'no device',
+      path: '/memory/iommu',
+      status: 200,
+      check: (answer) => expect(answer.json()).toEqual({ devices: [], faults: 0, latest: [] }),
+    },
+    extra('/memory/iommu'),
+  ],
   at: [
     {
       what: 'a mapping',
@@ -632,6 +641,21 @@ test('the display that shows nothing has no screenshot', async () => {
   await using dark = await ControlledMachine.start('jmp $');
   const answer = await dark.ask('/display/screenshot');
   expect([answer.status, answer.json()]).toMatchObject([404, { type: 'urn:skep:problem:no-picture' }]);
+});
+
+test('devices behind the IOMMU are named, with what they could not have', async () => {
+  await using assigned = await ControlledMachine.start('jmp $', {
+    wired: true,
+    dmaEngine: { iommu: true },
+    idle: true,
+  });
+  assigned.machine.memory.assign('nic').dmaRange(2 ** 32, 4, 'read');
+  expect(await assigned.client.iommu()).toEqual({
+    devices: ['dma-engine', 'nic'],
+    faults: 1,
+    latest: [{ device: 'nic', gpa: 2 ** 32, access: 'read', reason: 'unmapped' }],
+  });
+  for (const { kind, iommu } of await assigned.client.map()) expect(iommu).toBe(kind === 'sysmem');
 });
 
 test('stop ends the machine, and its answer still arrives', async () => {

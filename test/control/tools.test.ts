@@ -69,7 +69,7 @@ describe('tables', () => {
       stderr: '',
       stdout: [
         'Address     Length      Segment         Kind    Offset      Prot  Flags',
-        '0           768KB       ram             sysmem  0           RWX',
+        '0           640KB       ram             sysmem  0           RWX',
         'F0000       65536B      bootrom         devmem  0           R-X',
         '100000      3072KB      ram             sysmem  100000      RWX',
         'FFFF0000    65536B      bootrom         devmem  0           R-X',
@@ -91,7 +91,7 @@ describe('tables', () => {
     expect(skep(['bhyvectl', '--get-memmap', '--vm=vm', '--get-memseg']).stdout).toBe(
       'ID  Length      Name\n0   4096KB      sysmem\n1   65536B      bootrom\n2   16384KB     framebuffer\n' +
         'Address     Length      Segment     Offset      Prot  Flags\n' +
-        '0           768KB       sysmem      0           RWX   \n' +
+        '0           640KB       sysmem      0           RWX   \n' +
         'F0000       65536B      bootrom     0           R-X   \n' +
         '100000      3072KB      sysmem      100000      RWX   \n' +
         'FFFF0000    65536B      bootrom     0           R-X   \n',
@@ -109,7 +109,7 @@ describe('bytes', () => {
     expect(skep(['at', 'vm', 'FFFFFFF0']).stdout).toBe(
       'FFFFFFF0: bootrom+FFF0 (devmem), mapped r-x at FFFF0000-FFFFFFFF\n',
     );
-    expect(skep(['at', 'vm', '0xc0000']).stdout).toBe('C0000: nothing is mapped from C0000 to EFFFF\n');
+    expect(skep(['at', 'vm', '0xc0000']).stdout).toBe('C0000: nothing is mapped from A0000 to EFFFF\n');
     expect(skep(['at', 'vm', 'fffffffffffff']).stdout).toBe('FFFFFFFFFFFFF: behind the end of the address space\n');
     expect(JSON.parse(skep(['at', 'vm', '0', '--json']).stdout)).toMatchObject({
       mapping: { segment: 'ram' },
@@ -222,7 +222,7 @@ test('watch-map tells what happens until the machine ends', async () => {
   skep(['reset', 'watched']);
   skep(['stop', 'watched']);
   expect(await exit).toBe(0);
-  expect(output).toMatch(/^\d+\.\d{9} {2}running\n\d+\.\d{9} {2}now: {2}\+ram 0-bffff rwx/);
+  expect(output).toMatch(/^\d+\.\d{9} {2}running\n\d+\.\d{9} {2}now: {2}\+ram 0-9ffff rwx/);
   expect(output).toMatch(/machine: {2}-bootrom f0000-fffff r-x {2}-bootrom ffff0000-ffffffff r-x\n/);
   expect(output).toMatch(/reset 1\n[^\n]*stopped \(stopped\)\n$/);
 });

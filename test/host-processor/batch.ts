@@ -1,9 +1,11 @@
 import { assemble } from '../../src/cpu/x86/assembler/index.ts';
-import { Random } from './random.ts';
-import { ARITHMETIC_FLAGS, randomSequence, undefinedFlagsAfter, type Area, type Group } from './sequence.ts';
+import { Random } from '../random.ts';
+import type { Difference } from './comparison.ts';
+import { ARITHMETIC_FLAGS, undefinedFlagsAfter, type Group } from './group.ts';
+import { randomSequence, type Area } from './sequence.ts';
 
-/** Where both processors have a batch: below 4 GiB, away from what a process usually maps. */
-export const BATCH_START = 0x1100_0000;
+/** Where both processors have a batch: below 2 GiB, above where the heap of a process may begin. */
+export const BATCH_START = 0x7200_0000;
 /** Sequences in a batch. */
 export const BATCH_SIZE = 1024;
 
@@ -28,12 +30,6 @@ const mix = (seed: number, number: number): number => Math.imul(seed, 0x9e37_79b
 /** The sequence of a seed with this number, at a place of a batch. */
 export function sequenceOf(seed: number, number: number, index: number): Group[] {
   return randomSequence(new Random(mix(seed, number)), areaOf(index));
-}
-
-/** A difference between two processors after one sequence. */
-export interface Difference {
-  readonly index: number;
-  readonly what: string;
 }
 
 /** Code and data of many sequences, ready to be copied to both processors. */

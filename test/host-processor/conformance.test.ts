@@ -15,7 +15,7 @@ const isForUser = ([, , , modes]: Case): boolean => modes === undefined || modes
 async function lowRunner(): Promise<NativeCaseRunner | undefined> {
   const [{ HostProcessor }, native] = await Promise.all([import('./host-processor.ts'), import('./native-case.ts')]);
   try {
-    return new native.NativeCaseRunner(new HostProcessor(0x1000_0000));
+    return new native.NativeCaseRunner(new HostProcessor(0x7100_0000));
   } catch {
     return undefined;
   }

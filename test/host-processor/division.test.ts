@@ -3,9 +3,9 @@ import { ArenaStore, GuestMemory } from '../../src/memory/index.ts';
 import { ENGINE_RESERVED, WasmEngine } from '../../src/cpu/x86/engine.ts';
 import type { Case } from '../../src/cpu/conformance/case.ts';
 import { TestMachine } from '../../src/cpu/conformance/test-machine.ts';
-import { Random } from './random.ts';
+import { Random } from '../random.ts';
+import { SEED } from './parts.ts';
 
-const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 1_000_000);
 const CASES = 3000;
 
 /** What a division does: quotient and remainder, or undefined where it raises #DE (SDM volume 2, DIV and IDIV). */

@@ -20,7 +20,7 @@ const TRANSLATIONS = {
   /** Nothing to check and nothing to add. */
   flat: { limit: 0xffff_ffffn, cr0: 0x11n },
   /** Limits to be checked. */
-  segmented: { limit: 0x1fff_ffffn, cr0: 0x11n },
+  segmented: { limit: 0x7fff_ffffn, cr0: 0x11n },
   /** Page tables to be walked. */
   paged: { limit: 0xffff_ffffn, cr0: 0x8000_0011n },
 } as const;

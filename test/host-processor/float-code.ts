@@ -1,6 +1,7 @@
 import type { Form } from '../../src/cpu/x86/assembler/form.ts';
 import { FORMS, isVector } from '../../src/cpu/x86/assembler/form.ts';
-import type { FloatRandom } from './float-random.ts';
+import type { Random } from '../random.ts';
+import { isHere } from './long/features.ts';
 
 /** They touch state that is not compared, fault by design, or need more than a memory operand at EDI. */
 const LEFT_OUT: ReadonlySet<string> = new Set(
@@ -10,7 +11,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set(
 const isX87 = ({ opcode }: Form): boolean => opcode >= 0xd8 && opcode <= 0xdf;
 const isOther = ({ instruction: { mnemonic } }: Form): boolean =>
   /^(popcnt|crc32|stmxcsr|[lms]fence|movnti)$/.test(mnemonic);
-const isCompared = (form: Form): boolean => !LEFT_OUT.has(form.instruction.mnemonic);
+const isCompared = (form: Form): boolean => !LEFT_OUT.has(form.instruction.mnemonic) && isHere(form);
 
 /** Every row of x87, and every row of MMX and SSE, that can be compared. */
 export const X87_FORMS: readonly Form[] = FORMS.filter((form) => isX87(form) && isCompared(form));
@@ -28,7 +29,7 @@ export const kindsOf = ({ operands, fixedModrm, hasModrm }: Form): readonly bool
 };
 
 /** Bytes for the row; memory operands are at EDI and a multiple of 16. ESP and EDI are left alone. */
-export function encodeFloat(form: Form, memory: boolean, random: FloatRandom): number[] {
+export function encodeFloat(form: Form, memory: boolean, random: Random): number[] {
   const opcode = [form.opcode >> 16, (form.opcode >> 8) & 0xff, form.opcode & 0xff].filter(
     (byte, at) => at === 2 || byte > 0,
   );
@@ -40,7 +41,7 @@ export function encodeFloat(form: Form, memory: boolean, random: FloatRandom): n
 
 const GENERAL = [0, 1, 2, 3, 5, 6];
 
-function modrmBytes(form: Form, memory: boolean, random: FloatRandom): number[] {
+function modrmBytes(form: Form, memory: boolean, random: Random): number[] {
   if (!form.hasModrm) return [];
   if (form.fixedModrm !== undefined) return [form.fixedModrm.first + random.below(form.fixedModrm.count)];
   const numberOf = (places: string): number =>

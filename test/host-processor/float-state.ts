@@ -8,7 +8,7 @@
  *     BASE + 0x2400  FXSAVE image after, general registers after
  *     BASE + 0x3000  DATA: memory operands
  */
-export const BASE = 0x3000_0000;
+export const BASE = 0x7300_0000;
 export const CODE = BASE + 0x1000;
 export const BEFORE = BASE + 0x2000;
 export const AFTER = BASE + 0x2400;

@@ -1,32 +1,14 @@
 import { FORMS, isString, isVector, type Form, type OperandForm } from '../../src/cpu/x86/assembler/form.ts';
 import { EXTENSION_INSTRUCTIONS } from '../../src/cpu/x86/table/extension-instructions.ts';
-import { FLAG_BITS } from '../../src/cpu/conformance/visible-state.ts';
-import type { Random } from './random.ts';
-
-/** Instructions that belong together: an operation, and what sets its operands up. */
-export interface Group {
-  readonly bytes: readonly number[];
-  /** Flags that it reads; they must be defined. */
-  readonly reads: number;
-  /** Flags undefined after it, from those undefined before. */
-  readonly undefinedAfter: (before: number) => number;
-  /** What it adds to ESP. */
-  readonly stack: number;
-}
+import type { Random } from '../random.ts';
+import { little } from './code.ts';
+import { ARITHMETIC_FLAGS, behind, bitsOf, group, plain, UNCHANGED, type Group } from './group.ts';
 
 /** Where a sequence may read and write. */
 export interface Area {
   /** 512 bytes of data. */
   readonly data: number;
 }
-
-export const ARITHMETIC_FLAGS = 0x8d5;
-
-const bitsOf = (letters: string): number =>
-  Array.from(letters).reduce((bits, letter) => bits | (FLAG_BITS[letter] ?? 0), 0);
-
-const little = (value: number, size: number): number[] =>
-  Array.from({ length: size }, (_, index) => (index < 4 ? (value >>> (8 * index)) & 0xff : 0));
 
 const [EAX, ECX, EDX, EBX, EBP, ESI, EDI] = [0, 1, 2, 3, 5, 6, 7] as const;
 
@@ -43,19 +25,6 @@ const setMemory = (address: number, value: number): number[] => [
   ...little(address, 4),
   ...little(value, 4),
 ];
-
-const UNCHANGED = (before: number): number => before;
-
-function group(form: Form, bytes: readonly number[], more: Partial<Group> = {}): Group {
-  const { reads, writes, undefined: undefinedFlags } = form.instruction.flags;
-  return {
-    bytes,
-    reads: bitsOf(reads) & ARITHMETIC_FLAGS,
-    undefinedAfter: (before) => (before & ~bitsOf(writes)) | bitsOf(undefinedFlags),
-    stack: 0,
-    ...more,
-  };
-}
 
 const opcodeBytes = (form: Form, register = 0): number[] => [
   ...(form.mandatoryPrefix === 0 ? [] : [form.mandatoryPrefix]),
@@ -483,20 +452,15 @@ function branchOver(random: Random, body: Group): Group {
   const address =
     form.instruction.handler === 'jcxz' || form.instruction.handler.startsWith('loop') ? random.pick([[], [0x67]]) : [];
   return {
-    bytes: [...address, ...opcodeBytes(form), ...little(length, isShort ? 1 : 4), ...body.bytes],
+    ...behind([...address, ...opcodeBytes(form), ...little(length, isShort ? 1 : 4)], body),
     reads: bitsOf(form.instruction.flags.reads) | body.reads,
     undefinedAfter: (before) => before | body.undefinedAfter(before),
-    stack: 0,
   };
 }
 
 /** CMP EBX, immediate: defines every arithmetic flag. */
-const define = (random: Random): Group => ({
-  bytes: [0x81, 0xfb, ...little(random.value(), 4)],
-  reads: 0,
-  undefinedAfter: () => 0,
-  stack: 0,
-});
+const define = (random: Random): Group =>
+  plain([0x81, 0xfb, ...little(random.value(), 4)], { undefinedAfter: () => 0 });
 
 /** How far a sequence may move ESP either way. */
 const STACK_ROOM = 0x60;
@@ -520,14 +484,4 @@ export function randomSequence(random: Random, area: Area): Group[] {
     depth += next.stack;
   }
   return groups;
-}
-
-/** The flags that are undefined after these groups, or undefined itself when one of them reads such a flag. */
-export function undefinedFlagsAfter(groups: readonly Group[]): number | undefined {
-  let flags = 0;
-  for (const { reads, undefinedAfter } of groups) {
-    if ((flags & reads) !== 0) return undefined;
-    flags = undefinedAfter(flags);
-  }
-  return flags & ARITHMETIC_FLAGS;
 }

@@ -29,7 +29,7 @@ describe('stock SeaBIOS on memory that other processes map', () => {
     ['nodes', 'stock SeaBIOS'],
     async () => {
       using nodes = new MachineNodes({ name: 'vm', folder });
-      using shared = new MachineRun(config(), (request) => nodes.arenaStore(request));
+      using shared = new MachineRun(config(), { makeArena: (request) => nodes.arenaStore(request) });
       using alone = new MachineRun(config());
       for (const run of [shared, alone]) await run.runUntil('No bootable device.', 'debugConsole');
       expect(shared.machine.engine.instructions).toBe(alone.machine.engine.instructions);
@@ -49,7 +49,7 @@ describe('stock SeaBIOS on memory that other processes map', () => {
     ['nodes', 'python3', 'stock SeaBIOS'],
     async () => {
       using nodes = new MachineNodes({ name: 'vm', folder });
-      using run = new MachineRun(config(), (request) => nodes.arenaStore(request));
+      using run = new MachineRun(config(), { makeArena: (request) => nodes.arenaStore(request) });
       await run.runUntil('No bootable device.', 'debugConsole');
       using mapper = new Program('python3', [join(import.meta.dirname, 'mapper.py')]);
       expect(await mapper.ask(`map fb ${nodes.path('framebuffer')} ${4 * 1024 * 768} 0 r`)).toBe('ok');

@@ -68,6 +68,8 @@ const VECTORS: Readonly<Record<string, number>> = {
   SS: 12,
   GP: 13,
   PF: 14,
+  MF: 16,
+  XM: 19,
 };
 
 /**

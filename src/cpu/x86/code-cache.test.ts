@@ -164,6 +164,93 @@ test('the count does not depend on how often the run is interrupted', () => {
   for (const count of counts) expect(count).toEqual(counts[0]);
 });
 
+/** ADD EAX, imm32 in front of a page border, so that its immediate lies in the next page; then RET. */
+const ACROSS = `
+    mov esi, 10
+  again:
+    call across
+    dec esi
+    jnz again
+    hlt
+    times 0xffe - ($ - $$) db 0x90
+  across:
+    add eax, 0x01010101
+    ret`;
+
+test('an instruction across a border follows what is stored to its second page, directly or through an alias', () => {
+  for (const alias of [0, 0x200_0000]) {
+    const patch = `mov byte [${alias + CODE + 0x1000}], 2\n`;
+    using machine = new FlatMachine(ACROSS.replace('dec esi', `cmp esi, 6\njne over\n${patch}over: dec esi`));
+    const ram = machine.memory.segment('ram')!;
+    machine.memory.map({ segment: ram, gpa: gpa(0x200_0000), length: 0x10000, prot: 'rwx' });
+    expect(machine.run(1000)).toBe('halt');
+    // The opcode is at FFEh and the low byte at FFFh, so that the patch changes bits 15:8, from the sixth time on.
+    expect(machine.get('rax')).toBe(10 * 0x0101_0101 + 5 * 0x100);
+  }
+});
+
+test('what another process writes through the host’s view is seen once it says so', () => {
+  using machine = new FlatMachine(
+    `again: call target\njmp again\ntimes 0x100 - ($ - $$) db 0x90\ntarget: inc eax\nret`,
+  );
+  const ram = machine.memory.segment('ram')!;
+  machine.run(1000);
+  const before = machine.get('rax');
+  expect(before).toBeGreaterThan(100);
+  // INC ECX in place of INC EAX, behind guest memory's back.
+  ram.bytes[CODE + 0x100] = 0x41;
+  machine.memory.written(ram, { offset: CODE + 0x100, length: 1 });
+  const counted = machine.get('rax');
+  machine.run(1000);
+  expect(machine.get('rax')).toBe(counted);
+  expect(machine.get('rcx')).toBeGreaterThan(100);
+});
+
+test('an instruction across a border follows what the host writes to its second page', () => {
+  using machine = new FlatMachine(ACROSS.replace('mov esi, 10', 'mov esi, 0x7fffffff'));
+  const ram = machine.memory.segment('ram')!;
+  machine.run(1000);
+  ram.bytes[CODE + 0x1000] = 0;
+  machine.memory.written(ram, { offset: CODE + 0x1000, length: 1 });
+  machine.run(10);
+  machine.set({ rax: 0 });
+  machine.run(4 * 100);
+  expect(machine.get('rax') % 0x0101_0001).toBe(0);
+  expect(machine.get('rax')).toBeGreaterThan(0);
+});
+
+test('a program that another program copies over itself through an alias runs as copied, each time', () => {
+  using machine = new FlatMachine(`
+    mov ebx, 0
+  again:
+    mov esi, first
+    mov edi, 0x2002000
+    mov ecx, 8
+    rep movsb
+    call slot
+    mov esi, second
+    mov edi, 0x2002000
+    mov ecx, 8
+    rep movsb
+    call slot
+    inc ebx
+    cmp ebx, 50
+    jne again
+    hlt
+  first: add eax, 1
+    ret
+    times 8 - ($ - first) db 0x90
+  second: add edx, 3
+    ret
+    times 8 - ($ - second) db 0x90
+    times 0x1000 - ($ - $$) db 0x90
+  slot:`);
+  const ram = machine.memory.segment('ram')!;
+  machine.memory.map({ segment: ram, gpa: gpa(0x200_0000), length: 0x10000, prot: 'rwx' });
+  expect(machine.run(10_000)).toBe('halt');
+  expect([machine.get('rax'), machine.get('rdx') - 0x6fb]).toEqual([50, 150]);
+});
+
 describe('a call out of its page, made often before, leads to what is there now', () => {
   const COUNTS = { eax: 'inc eax\nret', ecx: 'inc ecx\nret' };
   const THERE = 0x3f_f000;

@@ -265,7 +265,7 @@ describe('CPUID', () => {
 
   it('names Intel and itself', () => {
     const [maximum, b, c, d] = ask(0);
-    expect([maximum, text([b ?? 0, d ?? 0, c ?? 0])]).toEqual([7, 'GenuineIntel']);
+    expect([maximum, text([b ?? 0, d ?? 0, c ?? 0])]).toEqual([0x16, 'GenuineIntel']);
     const brand = [0x8000_0002, 0x8000_0003, 0x8000_0004].map((leaf) => text(ask(leaf))).join('');
     expect(brand.replace(/\0+$/, '')).toBe('skep virtual processor');
   });

@@ -61,6 +61,7 @@ export class WasmEngine implements Engine {
     this.#core = new wasm.Instance(compile(), imports).exports as unknown as Core;
     this.#set32(FIELD.FLAT_DIRECTORY_32, memory.flat.address);
     this.setA20(true);
+    this.setIgnoreFloatError(host.floatError === undefined);
     this.#core.initialize();
     this.#lifetimes.own(memory.observe({ changed: () => this.#core.flush_tlb() }, { replay: false }));
     this.#lifetimes.own(memory.onPagesGuarded(() => this.#core.flush_tlb()));
@@ -100,6 +101,10 @@ export class WasmEngine implements Engine {
     if (this.#state.getUint32(FIELD.A20_MASK_32, true) === mask) return;
     this.#set32(FIELD.A20_MASK_32, mask);
     this.#core.flush_tlb();
+  }
+
+  setIgnoreFloatError(ignored: boolean): void {
+    this.#set32(FIELD.IGNNE_32, ignored ? 1 : 0);
   }
 
   reset(): void {
@@ -189,6 +194,7 @@ function hostCalls(memory: GuestMemory, host: EngineHost): Record<string, unknow
     code_page: (gpa: Gpa) => memory.markCode(gpa),
     acknowledge: () => host.acknowledgeInterrupt(),
     timestamp: () => host.timestamp(),
+    float_error: (asserted: number) => host.floatError?.(asserted !== 0),
     msr_read: (msr: number) => (host.apic === undefined ? NO_APIC : Number(host.apic.readMsr(msr >>> 0))),
     msr_low: () => host.apic?.msrLow ?? 0,
     msr_high: () => host.apic?.msrHigh ?? 0,

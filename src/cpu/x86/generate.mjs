@@ -26,6 +26,8 @@ function layoutSource(layout) {
       ...prefixed('SEGMENT', layout.SEGMENT),
       ...prefixed('STATE', layout.FIELD, layout.STATE),
       ...prefixed('MODE', layout.MODE),
+      ...prefixed('SHADOW', layout.SHADOW),
+      ...prefixed('DEBUG_ARMED', layout.DEBUG_ARMED),
       ...prefixed('EXIT', layout.EXIT),
       ...prefixed('UOP', layout.UOP),
       ...prefixed('UOP_TRAIT', layout.UOP_TRAIT),

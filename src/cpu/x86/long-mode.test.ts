@@ -316,6 +316,23 @@ describe('four-level paging', () => {
     expect(found).toMatchObject({ vector: 14, error: 9 });
   });
 
+  it('leaves bits 62:52 of an entry of any level to software, and reserves those from the physical width up to 51', () => {
+    const wrong: string[] = [];
+    for (let bit = 40; bit < 63; bit++) {
+      for (const [level, entry] of LEVELS.entries()) {
+        // The test's own code lies under the upper two.
+        if (level < 2 && bit < 52) continue;
+        machine.enter(0);
+        const old = machine.u64(entry);
+        machine.set64(entry, old | (1n << BigInt(bit)));
+        const error = machine.execute(`mov al, [${PAGE}]`)?.error;
+        machine.set64(entry, old);
+        if (error !== (bit < 52 ? 9 : undefined)) wrong.push(`level ${level} bit ${bit}: ${error}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
   it('keeps a supervisor from user pages: SMEP fetches, SMAP data, unless AC opens them', () => {
     machine.set64(LongMachine.pml4 + 8 * 256, BigInt(LongMachine.pdpt) | 3n);
     const high = `mov rbx, ${HIGH + BigInt(start) + 0x100n}\njmp rbx`;

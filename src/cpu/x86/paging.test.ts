@@ -277,6 +277,17 @@ describe('32-bit paging', () => {
 });
 
 describe('PAE paging', () => {
+  it('reserves every bit of an entry from the physical width up to 62', () => {
+    const passed: number[] = [];
+    for (let bit = 40n; bit < 63n; bit++) {
+      setEntry(PAE, PAE.upper, BigInt(TABLES + 0x7000) | P | W);
+      setEntry(PAE, PAE.leaf, BigInt(FRAME) | P | W | (1n << bit));
+      usePaging(PAE);
+      if (attempt('read')?.error !== 9) passed.push(Number(bit));
+    }
+    expect(passed).toEqual([]);
+  });
+
   it('faults as not present where a PDPTE is clear', () => {
     usePaging(PAE);
     expect(attempt('write', 0x4000_0000)).toEqual({ error: 2, cr2: 0x4000_0000 });

@@ -110,10 +110,12 @@ export function vectorCase(row, { names, result }, name) {
     `if (!${check}()) return;`,
     `const b = ${sourceOf(row, names.includes('value'))};`,
     'if (fault) return;',
+    // Processors enter the MMX state before a conversion raises its exception, and not when a store raises one.
+    ...(mmx && sse ? ['enterMmx();'] : []),
     ...(result === 'void' ? [`${call};`] : [`const result = ${call};`]),
     'if (fault) return;',
     ...(result === 'void' ? [] : [put(destination, 'result')]),
-    ...(mmx ? ['if (!fault) enterMmx();'] : []),
+    ...(mmx && !sse ? ['if (!fault) enterMmx();'] : []),
   ];
   return `{ ${lines.join(' ')} }`;
 }

@@ -40,7 +40,7 @@ class Board {
 
   constructor() {
     const ram = this.memory.createSegment({ name: 'ram', kind: 'sysmem', length: RAM });
-    this.memory.map({ segment: ram, gpa: gpa(0), length: PAM_RANGE.start, prot: 'rwx' });
+    this.memory.map({ segment: ram, gpa: gpa(0), length: 0xa_0000, prot: 'rwx' });
     this.memory.map({ segment: ram, gpa: gpa(MiB), offset: MiB, prot: 'rwx' });
     const rom = this.#own(new BootRom({ memory: this.memory, image: new Uint8Array(ROM) }));
     const host = this.#own(new I440fxHostBridge({ memory: this.memory, ram, rom: rom.segment }));
@@ -126,7 +126,7 @@ const SEABIOS: readonly (readonly [number, number, number, AccessSize, number])[
 ];
 
 const POWER_ON = [
-  '0-bffff ram rwx',
+  '0-9ffff ram rwx',
   'e0000-fffff bootrom r-x',
   '100000-1ffffff ram rwx',
   'fffc0000-ffffffff bootrom r-x',
@@ -140,7 +140,7 @@ test('after SeaBIOS’s configuration writes the map is the one that QEMU shows'
   const board = new Board();
   for (const write of SEABIOS) board.config(...write);
   expect(board.map()).toEqual([
-    '0-bffff ram rwx',
+    '0-9ffff ram rwx',
     'c0000-e7fff ram r-x',
     'e8000-effff ram rwx',
     'f0000-fffff ram r-x',

@@ -6,6 +6,7 @@ import { gpa, GuestMemory, HeapStore, MemoryError } from '../../memory/index.ts'
 import { BootRom } from '../boot-rom.ts';
 import { I440fxHostBridge, PAM_AREAS, PAM_RANGE, type PamArea } from './i440fx-host-bridge.ts';
 
+const SMRAM_START = 0xa_0000;
 const RAM_BYTE = 0x11;
 const ROM_BYTE = 0x22;
 const NEW_BYTE = 0x33;
@@ -14,7 +15,7 @@ const SIZES: readonly AccessSize[] = [1, 2, 4];
 function board({ romLength = 256 * KiB }: { romLength?: number } = {}) {
   const memory = new GuestMemory({ store: new HeapStore() });
   const ram = memory.createSegment({ name: 'ram', kind: 'sysmem', length: 2 * MiB });
-  memory.map({ segment: ram, gpa: gpa(0), length: PAM_RANGE.start, prot: 'rwx' });
+  memory.map({ segment: ram, gpa: gpa(0), length: SMRAM_START, prot: 'rwx' });
   memory.map({ segment: ram, gpa: gpa(MiB), offset: MiB, length: MiB, prot: 'rwx' });
   const rom = romLength === 0 ? undefined : new BootRom({ memory, image: new Uint8Array(romLength).fill(ROM_BYTE) });
   const bridge = new I440fxHostBridge({ memory, ram, ...(rom === undefined ? {} : { rom: rom.segment }) });
@@ -130,7 +131,7 @@ describe('the attribute map', () => {
 
   test('after power-on the ROM shows below 1 MiB and nothing at C0000', () => {
     expect(table(board())).toEqual([
-      '0-bffff ram+0 rwx',
+      '0-9ffff ram+0 rwx',
       'e0000-fffff bootrom+20000 r-x',
       '100000-1fffff ram+100000 rwx',
     ]);
@@ -142,7 +143,7 @@ describe('the attribute map', () => {
     pc.bridge.pci.config.write(0x58, 4, 0x1111_1000);
     pc.bridge.pci.config.write(0x5c, 4, 0x3311_1111);
     expect(table(pc)).toEqual([
-      '0-bffff ram+0 rwx',
+      '0-9ffff ram+0 rwx',
       'c0000-e7fff ram+c0000 r-x',
       'e8000-effff ram+e8000 rwx',
       'f0000-fffff ram+f0000 r-x',
@@ -172,7 +173,7 @@ describe('the attribute map', () => {
     for (const order of [PAM_AREAS, [...PAM_AREAS].reverse()]) {
       const pc = board();
       for (const area of order) setMode(pc, area, 3);
-      expect(table(pc)).toEqual(['0-bffff ram+0 rwx', 'c0000-fffff ram+c0000 rwx', '100000-1fffff ram+100000 rwx']);
+      expect(table(pc)).toEqual(['0-9ffff ram+0 rwx', 'c0000-fffff ram+c0000 rwx', '100000-1fffff ram+100000 rwx']);
     }
   });
 
@@ -257,6 +258,65 @@ describe('the attribute map', () => {
   });
 });
 
+describe('system-management RAM', () => {
+  const open = (pc: Board): boolean => table(pc).includes('a0000-bffff ram+a0000 rwx');
+
+  test('is closed after power-on: 02h, where no bit of its base can be changed', () => {
+    const pc = board();
+    expect([pc.bridge.pci.config.read(0x72, 1), open(pc), load(pc, 0xa_0000, 4)]).toEqual([0x02, false, 0xffff_ffff]);
+    pc.bridge.pci.config.write(0x72, 1, 0x85);
+    expect(pc.bridge.pci.config.read(0x72, 1)).toBe(0x02);
+  });
+
+  // Bit 6 opens, 5 closes, 4 locks, and they count with bit 3 alone.
+  test('is RAM while it is enabled and open, and neither closed nor locked, for each value of the register', () => {
+    for (let value = 0; value < 0x100; value++) {
+      const pc = board();
+      pc.bridge.pci.config.write(0x72, 1, value);
+      expect([value, open(pc)]).toEqual([value, (value & 0x78) === 0x48]);
+      store(pc, 0xb_fffc, 4, 0x0404_0404);
+      expect(pc.ram.bytes[0xb_ffff]).toBe(open(pc) ? 0x04 : RAM_BYTE);
+    }
+  });
+
+  test('once it is locked is closed, and neither opened nor unlocked before a reset', () => {
+    const pc = board();
+    const { config } = pc.bridge.pci;
+    config.write(0x72, 1, 0x4a);
+    config.write(0x72, 1, 0x5a);
+    expect([config.read(0x72, 1), open(pc)]).toEqual([0x1a, false]);
+    for (let value = 0; value < 0x100; value++) {
+      config.write(0x72, 1, value);
+      expect(config.read(0x72, 1)).toBe((value & 0x28) | 0x12);
+      expect(open(pc)).toBe(false);
+    }
+    pc.memory.reset();
+    pc.bridge.reset();
+    config.write(0x72, 1, 0x4a);
+    expect([config.read(0x72, 1), open(pc)]).toEqual([0x4a, true]);
+  });
+
+  test('opens and closes in one edit each, and a reset closes it though RAM keeps its place', () => {
+    const pc = board();
+    pc.bridge.pci.config.write(0x72, 1, 0x4a);
+    pc.bridge.pci.config.write(0x72, 1, 0x4a);
+    expect(pc.edits()).toBe(1);
+    pc.bridge.pci.config.write(0x72, 1, 0x0a);
+    expect([pc.edits(), open(pc)]).toEqual([2, false]);
+    pc.bridge.pci.config.write(0x72, 1, 0x4a);
+    pc.memory.reset();
+    pc.bridge.reset();
+    expect([open(pc), pc.bridge.pci.config.read(0x72, 1)]).toEqual([false, 0x02]);
+  });
+
+  test('with RAM at C0000 is one mapping', () => {
+    const pc = board();
+    pc.bridge.pci.config.write(0x72, 1, 0x4a);
+    for (const area of PAM_AREAS) setMode(pc, area, 3);
+    expect(table(pc)).toEqual(['0-9ffff ram+0 rwx', 'a0000-fffff ram+a0000 rwx', '100000-1fffff ram+100000 rwx']);
+  });
+});
+
 describe('any guest', () => {
   const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
   const STEPS = 20_000;
@@ -290,15 +350,6 @@ describe('configuration space', () => {
     expect(config.read(0x00, 4)).toBe(0x1237_8086);
     expect(config.read(0x08, 4)).toBe(0x0600_0002);
     expect(config.read(0x2c, 4)).toBe(0x1100_1af4);
-  });
-
-  test('SMRAM is closed at 02h, and its base cannot be moved', () => {
-    const { config } = board().bridge.pci;
-    expect(config.read(0x72, 1)).toBe(0x02);
-    config.write(0x72, 1, 0xff);
-    expect(config.read(0x72, 1)).toBe(0x7a);
-    config.write(0x72, 1, 0x0a);
-    expect(config.read(0x72, 1)).toBe(0x0a);
   });
 
   test('the ROM at the top of 4 GiB is not the attribute map’s business', () => {

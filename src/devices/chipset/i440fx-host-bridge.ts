@@ -16,7 +16,15 @@ const PAM_END = 0x60;
 const PAM_BITS = 0x33;
 const READ_RAM = 1;
 const WRITE_RAM = 2;
+
+/** System-management RAM control, and what is in it (82443BX, 3.3.20, which says it at length). */
 const SMRAM = 0x72;
+const SMRAM_OPEN = 0x40;
+const SMRAM_CLOSED_TO_DATA = 0x20;
+const SMRAM_LOCKED = 0x10;
+const SMRAM_ENABLED = 0x08;
+/** It is at A0000, and nowhere else. */
+const SMRAM_BASE = 0x02;
 
 const GRANULE = 16 * KiB;
 /** As much of the boot ROM's end as shows below 1 MiB. */
@@ -24,6 +32,9 @@ const ROM_COPY = 128 * KiB;
 
 /** What the programmable attribute map rules, for those who place its handler. */
 export const PAM_RANGE = { start: 0xc_0000, end: 0x10_0000, length: 0x4_0000 } as const;
+
+/** Where system-management RAM is. */
+const SMRAM_RANGE = { start: 0xa_0000, end: PAM_RANGE.start } as const;
 
 export interface PamArea {
   readonly start: number;
@@ -50,7 +61,7 @@ export type PamMemory = Pick<GuestMemory, 'covering' | 'edit'>;
 
 export interface HostBridgeOptions {
   readonly memory: PamMemory;
-  /** RAM whose offset is its address below 1 MiB. The machine maps it everywhere but from C0000 to FFFFF. */
+  /** RAM whose offset is its address below 1 MiB. The machine maps it everywhere but from A0000 to FFFFF. */
   readonly ram: Segment;
   /** The boot ROM, the end of which shows up to FFFFF while an area is not RAM. */
   readonly rom?: Segment;
@@ -77,6 +88,10 @@ interface Piece {
  *
  * Neighbours that come out alike are one mapping. (QEMU differs in two places: it shows RAM in mode 2, and has an option
  * ROM area of its own behind C0000 to DFFFF.)
+ *
+ * System-management RAM, from A0000 to BFFFF, is RAM only while firmware has it open (72h); once that is locked, no more
+ * before a reset. There is no system-management mode in which it would be seen otherwise. (QEMU shows RAM there unless
+ * a device has something in the way.)
  */
 export class I440fxHostBridge {
   readonly pci: PciFunction;
@@ -94,7 +109,17 @@ export class I440fxHostBridge {
     this.pci = new PciFunction({
       name: 'i440FX host bridge',
       identity: { vendor: 0x8086, device: 0x1237, classCode: 0x060000, revision: 2 },
-      registers: registers(),
+      registers: [
+        ...pamRegisters(),
+        {
+          name: 'SMRAM control',
+          offset: SMRAM,
+          size: 1,
+          reset: SMRAM_BASE,
+          writable: SMRAM_OPEN | SMRAM_CLOSED_TO_DATA | SMRAM_LOCKED | SMRAM_ENABLED,
+          written: (value, previous) => this.#lockSmram(value | (previous & SMRAM_LOCKED)),
+        },
+      ],
       scratch: { start: CONFIG.deviceSpecific, end: CONFIG.length },
       settled: () => this.#apply(),
     });
@@ -122,7 +147,7 @@ export class I440fxHostBridge {
     if (this.#isBehind) this.#apply();
   }
 
-  /** Every area back to the PCI side. After guest memory's own reset, which took the ROM's copy out. */
+  /** Every area back to the PCI side, and system-management RAM closed. After guest memory's own reset, which took the ROM's copy out. */
   reset(): void {
     this.pci.reset();
     this.#apply();
@@ -140,8 +165,19 @@ export class I440fxHostBridge {
     this.#options.ram.write(PAM_RANGE.start + offset, this.#byte);
   }
 
+  #lockSmram(control: number): void {
+    const locked = (control & SMRAM_LOCKED) !== 0;
+    this.pci.config.poke(SMRAM, 1, locked ? control & ~SMRAM_OPEN : control);
+  }
+
+  /** Open and closed at once is for software to avoid; here it is closed. */
+  get #isSmramOpen(): boolean {
+    const bits = SMRAM_OPEN | SMRAM_CLOSED_TO_DATA | SMRAM_ENABLED;
+    return (this.pci.config.peek(SMRAM, 1) & bits) === (SMRAM_OPEN | SMRAM_ENABLED);
+  }
+
   #apply(): void {
-    const wanted: Piece[] = [];
+    const wanted: Piece[] = this.#isSmramOpen ? [ramPiece(this.#options.ram, SMRAM_RANGE, 'rwx')] : [];
     for (const area of PAM_AREAS) {
       const mode = this.mode(area);
       this.#modes.fill(mode, (area.start - PAM_RANGE.start) / GRANULE, (area.end - PAM_RANGE.start) / GRANULE);
@@ -154,8 +190,7 @@ export class I440fxHostBridge {
   #pieceOf({ start, end }: PamArea, mode: number): Piece | undefined {
     const { ram, rom } = this.#options;
     if ((mode & READ_RAM) !== 0) {
-      const prot = (mode & WRITE_RAM) === 0 ? 'r-x' : 'rwx';
-      return { segment: ram, gpa: gpa(start), offset: start, length: end - start, prot };
+      return ramPiece(ram, { start, end }, (mode & WRITE_RAM) === 0 ? 'r-x' : 'rwx');
     }
     if (rom === undefined) return undefined;
     const first = Math.max(start, MiB - Math.min(rom.length, ROM_COPY));
@@ -166,7 +201,7 @@ export class I440fxHostBridge {
   /** Makes the map so, touching only what differs. */
   #edit(wanted: readonly Piece[]): void {
     const { memory, ram, rom } = this.#options;
-    const mapped = [...memory.covering(gpa(PAM_RANGE.start), PAM_RANGE.length)];
+    const mapped = [...memory.covering(gpa(SMRAM_RANGE.start), PAM_RANGE.end - SMRAM_RANGE.start)];
     const own = mapped.filter(({ segment }) => segment === ram || segment === rom);
     const obsolete = own.filter((mapping) => !wanted.some((piece) => isSame(piece, mapping)));
     const missing = wanted.filter((piece) => !own.some((mapping) => isSame(piece, mapping)));
@@ -184,13 +219,16 @@ export class I440fxHostBridge {
   }
 }
 
-function registers(): Register[] {
-  const pam = Array.from({ length: PAM_END - PAM_0 }, (_, i): Register => {
+/** RAM at its own address. */
+function ramPiece(ram: Segment, { start, end }: { start: number; end: number }, prot: Prot): Piece {
+  return { segment: ram, gpa: gpa(start), offset: start, length: end - start, prot };
+}
+
+function pamRegisters(): Register[] {
+  return Array.from({ length: PAM_END - PAM_0 }, (_, i): Register => {
     const writable = i === 0 ? PAM_BITS & 0xf0 : PAM_BITS;
     return { name: `PAM${i}`, offset: PAM_0 + i, size: 1, writable };
   });
-  // System-management RAM is closed for good: the bits remember, and its base at A0000 is fixed.
-  return [...pam, { name: 'SMRAM control', offset: SMRAM, size: 1, reset: 0x02, writable: 0x78 }];
 }
 
 /** Adds a piece, as part of the last one where it continues it: a segment's bytes have fixed addresses in here. */

@@ -166,10 +166,14 @@ export class Piix4PowerManagement {
     ];
   }
 
-  #place(): void {
+  /** The first port of the block, if the guest has enabled it. */
+  get base(): number | undefined {
     const enabled = (this.pci.config.peek(PM_ENABLE, 1) & 1) !== 0;
-    const base = this.pci.config.peek(PM_BASE, 2) & PM_BASE_BITS;
-    this.#options.ports.want(this.#range, enabled ? base : undefined);
+    return enabled ? this.pci.config.peek(PM_BASE, 2) & PM_BASE_BITS : undefined;
+  }
+
+  #place(): void {
+    this.#options.ports.want(this.#range, this.base);
   }
 
   /** The status register now: the timer's bit is set late, when somebody looks or the alarm fires. */

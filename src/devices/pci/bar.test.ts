@@ -6,7 +6,8 @@ import { PortBus } from '../../bus/port-bus.ts';
 import { gpa, GuestMemory, HeapStore, MemoryError } from '../../memory/index.ts';
 import type { BarBacking, BarDescription, BarType } from './bar.ts';
 import { PciFunction } from './pci-function.ts';
-import { Placement } from './placement.ts';
+import { Placement, type Waiting } from './placement.ts';
+import { TrappedRange } from './trapped-range.ts';
 
 const COMMAND = 0x04;
 const IO = 1;
@@ -531,6 +532,60 @@ describe('two BARs at one address', () => {
     program(at(bars, 1), 'mem32', PLACE.mem32 + MiB);
     program(at(bars, 2), 'mem32', PLACE.mem32);
     expect(bars.map((bar) => placeOf(bar))).toEqual([undefined, PLACE.mem32 + MiB, PLACE.mem32]);
+  });
+});
+
+describe('what the placement says', () => {
+  test('a refusal is told once, with who and where, and not again when the register is written with the same', () => {
+    const bus = new MmioBus();
+    const told: string[] = [];
+    const refused = ({ what, start }: Waiting): void => void told.push(`${what.name} ${start.toString(16)}`);
+    const memory = new Placement({ bus, windows: [{ start: 0x1000, end: 0x3000 }], refused });
+    const [first, second] = pair(
+      [0x1000, 0x2000],
+      (length) => new TrappedRange(bus, length, new Answer(0), `r${length}`),
+    );
+    memory.want(first, 0x2000);
+    memory.want(first, 0x2000);
+    memory.want(second, 0x2000);
+    memory.want(second, 0x2000);
+    memory.want(first, 0x3000);
+    expect(told).toEqual(['r8192 2000', 'r4096 3000']);
+    expect([memory.refusals, memory.placeOf(first), memory.placeOf(second)]).toEqual([2, undefined, undefined]);
+    memory.want(second, 0x1000);
+    expect([memory.placeOf(second), memory.waiting.map(({ what }) => what.name)]).toEqual([0x1000, ['r4096']]);
+  });
+
+  test('the last byte of a window can be had, and the one behind it cannot', () => {
+    const bus = new MmioBus();
+    const memory = new Placement({ bus, windows: [{ start: 0x1000, end: 0x3000 }] });
+    const range = new TrappedRange(bus, 0x1000, new Answer(0), 'range');
+    for (const [start, place] of [
+      [0x0fff, undefined],
+      [0x1000, 0x1000],
+      [0x2000, 0x2000],
+      [0x2001, undefined],
+    ] as const) {
+      memory.want(range, start);
+      expect(memory.placeOf(range)).toBe(place);
+    }
+  });
+});
+
+describe('a BAR that no device can have', () => {
+  test.each<[string, Omit<BarDescription, 'backing'>]>([
+    ['of no power of two', { index: 0, type: 'mem32', length: 48 }],
+    ['of too few bytes', { index: 0, type: 'mem32', length: 8 }],
+    ['of too few ports', { index: 0, type: 'io', length: 2 }],
+    ['of 4 GiB in 32 bits', { index: 0, type: 'mem32', length: 2 ** 32 }],
+    ['seventh of six', { index: 6, type: 'mem32', length: 4096 }],
+    ['of 64 bits at the end', { index: 5, type: 'mem64', length: 4096 }],
+    ['before the first', { index: -1, type: 'mem32', length: 4096 }],
+    ['that is none of the six', { type: 'mem32', length: 4096 }],
+    ['for a ROM that has its own', { index: 0, type: 'rom', length: 4096 }],
+  ])('%s is a mistake of ours', (_what, description) => {
+    const board = new Board();
+    expect(() => board.function([{ ...description, backing: { handler: new Answer(0) } }])).toThrow(/f0/);
   });
 });
 

@@ -32,6 +32,16 @@ test('a routing register leads to every IRQ, or nowhere with bit 7', () => {
   }
 });
 
+test('before anybody has routed it a PIRQ leads nowhere, and a route takes what is asserted along', () => {
+  const { router, asserted } = routed();
+  for (const pin of PINS) router.line(0, pin).set(true);
+  expect(asserted()).toEqual([]);
+  router.route(0, 5);
+  expect(asserted()).toEqual([5]);
+  router.route(0, 6);
+  expect(asserted()).toEqual([6]);
+});
+
 test('PIRQs that share an IRQ are ORed, and so are pins that share a PIRQ', () => {
   const { router, asserted } = routed();
   for (let pirq = 0; pirq < 4; pirq++) router.route(pirq, 11);

@@ -67,7 +67,7 @@ const later = (milliseconds: number): Promise<void> => new Promise((resume) => s
 
 type MachineRoute = Exclude<
   keyof Handlers,
-  `${string}${'Segment' | 'Gpa'}` | 'map' | 'segments' | 'gaps' | 'at' | 'codeWritten'
+  `${string}${'Segment' | 'Gpa'}` | 'map' | 'segments' | 'gaps' | 'iommu' | 'at' | 'codeWritten'
 >;
 
 /** What is asked of the machine and its devices. */

@@ -1,4 +1,4 @@
-import type { GapFacts, MappingFacts, PlaceFacts, SegmentFacts } from '../../control/index.ts';
+import type { GapFacts, IommuFacts, MappingFacts, PlaceFacts, SegmentFacts } from '../../control/index.ts';
 import {
   gpa as gpaOf,
   type Gpa,
@@ -27,6 +27,11 @@ export function segmentFacts(memory: GuestMemory, segment: Segment, { wired, cor
 
 export function gapFacts({ start, end, length }: Range): GapFacts {
   return { start, end, length };
+}
+
+export function iommuFacts({ iommuDomain: domain }: GuestMemory): IommuFacts {
+  if (domain === undefined) return { devices: [], faults: 0, latest: [] };
+  return { devices: [...domain.devices()], faults: domain.faults, latest: [...domain.latestFaults()] };
 }
 
 export function placeFacts(memory: GuestMemory, gpa: Gpa): PlaceFacts {

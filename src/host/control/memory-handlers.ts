@@ -4,7 +4,7 @@ import { LIMITS } from '../../control/index.ts';
 import { answerBytes } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Handlers } from './handler.ts';
-import { gapFacts, mapRows, mappingFacts, placeFacts, segmentFacts } from './memory-facts.ts';
+import { gapFacts, iommuFacts, mapRows, mappingFacts, placeFacts, segmentFacts } from './memory-facts.ts';
 import { badField, ProblemError } from './problem-error.ts';
 import { readBytes } from './request.ts';
 
@@ -66,6 +66,7 @@ type MemoryRoute =
   | 'map'
   | 'segments'
   | 'gaps'
+  | 'iommu'
   | 'at'
   | 'readSegment'
   | 'writeSegment'
@@ -79,6 +80,7 @@ export const MEMORY_HANDLERS: Pick<Handlers, MemoryRoute> = {
   segments: ({ machine: { memory }, pages }) =>
     mapRows(memory.segments(), (segment) => segmentFacts(memory, segment, pages)),
   gaps: ({ machine: { memory } }) => mapRows(memory.gaps(), gapFacts),
+  iommu: ({ machine: { memory } }) => iommuFacts(memory),
   at: ({ machine: { memory } }, { gpa }) => placeFacts(memory, gpaOf(gpa)),
 
   async readSegment({ machine: { memory } }, { segment: name, offset, length, format }, exchange) {

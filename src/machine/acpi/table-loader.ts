@@ -15,9 +15,16 @@ const FILES: Readonly<Record<AcpiFile, { name: string; zone: number; align: numb
   tables: { name: 'etc/acpi/tables', zone: ZONE.high, align: 64 },
 };
 
-/** Gives firmware the tables, and a script that tells it how to place them. */
-export function serveTables(tables: AcpiTables, fwCfg: FwCfg): void {
-  for (const file of ['rsdp', 'tables'] as const) fwCfg.add(FILES[file].name, tables.bytes[file]);
+/**
+ * Gives firmware the tables, and a script that tells it how to place them. They are made anew when firmware fetches them,
+ * since it may have moved by then what they speak of; what changes in them has a fixed place and length.
+ */
+export function serveTables(make: () => AcpiTables, fwCfg: FwCfg): void {
+  const tables = make();
+  for (const file of ['rsdp', 'tables'] as const) {
+    const bytes = tables.bytes[file];
+    fwCfg.add(FILES[file].name, bytes, { onSelect: () => bytes.set(make().bytes[file]) });
+  }
   fwCfg.add('etc/table-loader', loaderScript(tables));
 }
 

@@ -9,6 +9,8 @@ import { ascii, table, TableSet, type AcpiTables } from './table-set.ts';
 export interface AcpiOptions {
   readonly ram: RamLayout;
   readonly processors?: number;
+  /** Where the power-management block is; where firmware usually puts it when absent. */
+  readonly pmBase?: number | undefined;
 }
 
 const RSDP_LENGTH = 36;
@@ -62,7 +64,7 @@ const LEVEL_HIGH = 0x000d;
 const ALL_PROCESSORS = 0xff;
 
 /** Every table of the machine. One description serves firmware, by its table loader, and direct boot. */
-export function acpiTables({ ram, processors = 1 }: AcpiOptions): AcpiTables {
+export function acpiTables({ ram, processors = 1, pmBase = PM_BASE }: AcpiOptions): AcpiTables {
   const set = new TableSet();
   const facs = set.addBare(facsTable(), 64);
   const dsdt = set.add(dsdtTable(ram));
@@ -71,7 +73,7 @@ export function acpiTables({ ram, processors = 1 }: AcpiOptions): AcpiTables {
     [FADT.dsdt, 4],
     [FADT.extendedDsdt, 8],
   ];
-  const fadt = set.add(fadtTable(facs, dsdt), { pointers: fadtPointers });
+  const fadt = set.add(fadtTable(facs, dsdt, pmBase), { pointers: fadtPointers });
   const listed = [fadt, set.add(madtTable(processors)), set.add(hpetTable())];
   const rsdt = set.add(rootTable('RSDT', listed, 4), { pointers: listed.map((_, i) => [36 + 4 * i, 4]) });
   const xsdt = set.add(rootTable('XSDT', listed, 8), { pointers: listed.map((_, i) => [36 + 8 * i, 8]) });
@@ -113,9 +115,8 @@ function dsdtTable(ram: RamLayout): Uint8Array {
   return table('DSDT', 2, program.length).copy(36, program).bytes;
 }
 
-function fadtTable(facs: number, dsdt: number): Uint8Array {
+function fadtTable(facs: number, dsdt: number, pm: number): Uint8Array {
   const writer = table('FACP', 3, FADT.length - 36);
-  const pm = PM_BASE;
   writer.u32(FADT.facs, facs).u32(FADT.dsdt, dsdt).u64(FADT.extendedDsdt, dsdt);
   writer.u16(FADT.sciInterrupt, IRQ.sci).u32(FADT.smiCommand, PORTS.apm.start);
   writer.u8(FADT.acpiEnable, 0xf1).u8(FADT.acpiDisable, 0xf0);

@@ -163,6 +163,10 @@ describe.each([true, false])('an ELF kernel with a PVH note (64 bits: %s)', (is6
 });
 
 describe('a multiboot kernel', () => {
+  test('that has a PVH note as well, as Xen does, is started by multiboot', () => {
+    expect(planBoot(request(elf({ multiboot: true, pvh: MiB + 8 }))).protocol).toBe('multiboot 1');
+  });
+
   test('finds the magic number in EAX and everything else by EBX', () => {
     const plan = planBoot(request(flat()));
     expect(plan.registers).toMatchObject({ rip: BigInt(MiB + 0x20), rax: 0x2bad_b002n, cr0: 0x11n });

@@ -12,15 +12,12 @@ interface ImageOptions {
   readonly codeLength?: number;
   readonly initrdMax?: number;
   readonly entry?: number;
+  readonly commandLineSize?: number;
 }
 
 /** A bzImage whose real-mode code is of one byte, and the rest of another. */
-function image({
-  setupSectors = 5,
-  codeLength = 4096,
-  initrdMax = 0xffff_ffff,
-  entry = 0,
-}: ImageOptions = {}): BootFile {
+function image(options: ImageOptions = {}): BootFile {
+  const { setupSectors = 5, codeLength = 4096, initrdMax = 0xffff_ffff, entry = 0, commandLineSize = 0 } = options;
   const payload = 512 * (setupSectors + 1);
   const writer = new StructureWriter(payload + codeLength);
   writer.bytes.fill(0x90, 0, payload).fill(0xcc, payload);
@@ -30,7 +27,7 @@ function image({
     .u16(0x1fe, 0xaa55)
     .u8(0x201, 0x66);
   writer.u32(0x202, 0x5372_6448).u16(0x206, 0x207).u8(0x211, 1).u32(0x214, entry);
-  writer.u32(0x22c, initrdMax).u32(0x238, 0);
+  writer.u32(0x22c, initrdMax).u32(0x238, commandLineSize);
   return { name: 'kernel', bytes: writer.bytes };
 }
 
@@ -93,11 +90,42 @@ describe('what firmware is given of a kernel', () => {
     ['a kernel larger than memory', image({ codeLength: MiB }), { below4GiB: 2 * MiB }, /does not fit into memory/],
     ['an initrd larger than memory', image(), { modules: [file(64 * MiB)] }, /initrd 'initrd' of 67108864 bytes/],
     ['more real-mode code than there is room', image({ setupSectors: 64 }), {}, /33280 bytes of real-mode code/],
-    ['a long command line', image(), { commandLine: 'x'.repeat(256) }, /command line of 256 bytes/],
+    ['a command line longer than the kernel takes', image(), { commandLine: 'x'.repeat(256) }, /this kernel takes 255/],
+    [
+      'a command line longer than there is room',
+      image({ commandLineSize: 9000 }),
+      { commandLine: 'x'.repeat(9000) },
+      /command line of 9000 bytes is too long for firmware/,
+    ],
   ])('%s is refused in one sentence', (_what, kernel, given, complaint) => {
     expect(() => itemsOf(kernel, given)).toThrow(ConfigError);
     expect(() => itemsOf(kernel, given)).toThrow(complaint);
   });
+});
+
+const seed = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
+test(`a header with some bytes changed gives items that lie in memory, or one sentence (seed ${seed})`, () => {
+  let state = seed | 1;
+  const below = (limit: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * limit);
+  };
+  let refused = 0;
+  for (let round = 0; round < 2000; round++) {
+    const kernel = image();
+    for (let count = 1 + below(3); count > 0; count--) {
+      kernel.bytes[0x1f1 + below(0x80)] = [0, 0xff, below(256), 1 << below(8)][below(4)] ?? 0;
+    }
+    try {
+      const { number } = itemsOf(kernel, { modules: [file(5000)] });
+      const [start, end] = [number('initrdAddress'), number('initrdAddress') + number('initrdSize')];
+      expect([start >= number('kernelAddress') + number('kernelSize'), end <= 63 * MiB]).toEqual([true, true]);
+    } catch (error) {
+      if (!(error instanceof ConfigError) || error.message.includes('\n')) throw error;
+      refused++;
+    }
+  }
+  expect([refused > 100, refused < 1900]).toEqual([true, true]);
 });
 
 test('a kernel that can only be entered in real mode is refused where there is no firmware', () => {

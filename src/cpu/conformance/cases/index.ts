@@ -1,7 +1,9 @@
 import type { Case } from '../case.ts';
 import { ARITHMETIC } from './arithmetic.ts';
 import { BITS } from './bits.ts';
+import { DEBUG } from './debug.ts';
 import { DECIMAL } from './decimal.ts';
+import { FLOAT_EXCEPTIONS } from './float-exceptions.ts';
 import { MOVES } from './moves.ts';
 import { MULTIPLICATION } from './multiplication.ts';
 import { PAGING } from './paging.ts';
@@ -26,6 +28,8 @@ export const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   transfers: TRANSFERS,
   system: SYSTEM,
   paging: PAGING,
+  debug: DEBUG,
+  'float exceptions': FLOAT_EXCEPTIONS,
 };
 
 export const CASES: readonly Case[] = Object.values(TOPICS).flat();

@@ -4,6 +4,7 @@
  * been stored.
  */
 import {
+  DEBUG_ARMED_DATA,
   STATE_TLB_BASE_32,
   TLB_ENTRY_ADDEND_32,
   TLB_ENTRY_READ,
@@ -11,6 +12,7 @@ import {
   TLB_ENTRY_WRITE,
   TLB_SIZE,
 } from './generated/layout';
+import { isArmed, watchData } from './debug';
 import { fault } from './fault';
 import { ACCESS_WRITE, translate, wrapLinear } from './paging';
 import { loadSized, readPhysical, storeSized, writePhysical } from './physical';
@@ -131,6 +133,7 @@ export function writeAs(linear: u64, size: u32, value: u64, user: u32): void {
 
 function readSlow(linear: u64, size: u32, user: u32): u64 {
   const at = wrapLinear(linear);
+  if (isArmed(DEBUG_ARMED_DATA)) watchData(at, size, false);
   if (crosses(at, size)) return readAcross(at, size, user);
   const gpa = translate(at, user);
   return fault ? 0 : readPhysical(gpa, size);
@@ -138,6 +141,7 @@ function readSlow(linear: u64, size: u32, user: u32): u64 {
 
 function writeSlow(linear: u64, size: u32, value: u64, user: u32): void {
   const at = wrapLinear(linear);
+  if (isArmed(DEBUG_ARMED_DATA)) watchData(at, size, true);
   if (crosses(at, size)) return writeAcross(at, size, value, user);
   const gpa = translate(at, user | ACCESS_WRITE);
   if (!fault) writePhysical(gpa, size, value);

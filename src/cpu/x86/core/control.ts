@@ -1,5 +1,7 @@
 /** Control and debug registers, and the small system instructions (SDM volume 2; volume 3, sections 2.5 and 2.8). */
 import {
+  DEBUG_ARMED_CODE,
+  DEBUG_ARMED_DATA,
   REG_RCX,
   STATE_ADDRESS_MASK,
   STATE_CR0,
@@ -44,7 +46,7 @@ import {
   EFER_LMA,
   EFER_LME,
 } from './control-bits';
-import { DR6_BD, DR7_GD, raiseDebug } from './debug';
+import { DR6, DR6_BD, DR7, DR7_GD, isArmed, raiseDebug, updateDebug } from './debug';
 import { fault, raise, raiseError, VECTOR_GP, VECTOR_UD } from './fault';
 import { rdtscInto } from './msr';
 import { flushTlb, flushTlbGlobal, invalidatePage, loadPdptes } from './paging';
@@ -78,6 +80,12 @@ const CR0_PDPTE_BITS: u64 = CR0_PG | CR0_CD | CR0_NW;
 const CR4_PDPTE_BITS: u64 = CR4_PAE | CR4_PGE | CR4_PSE;
 /** And of these nothing translated stays. */
 const CR4_TLB_BITS: u64 = CR4_PDPTE_BITS | CR4_SMEP | CR4_SMAP;
+
+/** DR6: what can be set, and what is always 1 (RTM is not offered). DR7 likewise. */
+const DR6_BITS: u64 = 0xe00f;
+const DR6_FIXED: u64 = 0xffff_0ff0;
+const DR7_BITS: u64 = 0xffff_27ff;
+const DR7_FIXED: u64 = 0x400;
 
 function generalProtection(): void {
   raiseError(VECTOR_GP, 0);
@@ -171,6 +179,7 @@ function setCr4(value: u64): void {
   const reload = !isLong() && usesPae(load<u64>(STATE_CR0), value) && (changed & CR4_PDPTE_BITS) != 0;
   if (reload && !loadPdptes(load<u64>(STATE_CR3))) return generalProtection();
   store<u64>(STATE_CR4, value);
+  updateDebug();
   if ((changed & CR4_TLB_BITS) != 0) flushTlbGlobal();
   updateMode();
 }
@@ -188,7 +197,7 @@ function debugRegister(u: usize): usize {
 
 /** With DR7.GD every access to a debug register is a debug fault. */
 function isGuarded(): bool {
-  if ((load<u64>(STATE_DR + 56) & DR7_GD) == 0) return false;
+  if ((load<u64>(DR7) & DR7_GD) == 0) return false;
   raiseDebug(DR6_BD);
   return true;
 }
@@ -202,10 +211,18 @@ export function movToDebug(u: usize): void {
   const register = debugRegister(u);
   if (register == 0 || isGuarded()) return;
   const value = natural(u);
-  if (register >= STATE_DR + 48 && value >> 32 != 0) return generalProtection();
-  if (register == STATE_DR + 48) store<u64>(register, (value & 0xe00f) | 0xffff_0ff0);
-  else if (register == STATE_DR + 56) store<u64>(register, (value & 0xffff_2fff) | 0x400);
-  else store<u64>(register, value);
+  if (register >= DR6 && value >> 32 != 0) return generalProtection();
+  if (register == DR6) return store<u64>(register, (value & DR6_BITS) | DR6_FIXED);
+  store<u64>(register, register == DR7 ? (value & DR7_BITS) | DR7_FIXED : value);
+  rearm();
+}
+
+/** The breakpoints have changed: which are armed, and what the TLB must not let through. */
+function rearm(): void {
+  const before = isArmed(DEBUG_ARMED_CODE | DEBUG_ARMED_DATA);
+  updateDebug();
+  if (before || isArmed(DEBUG_ARMED_CODE | DEBUG_ARMED_DATA)) flushTlbGlobal();
+  updateMode();
 }
 
 /** CR4.UMIP keeps SGDT, SIDT, SLDT, STR and SMSW from user code. */

@@ -20,10 +20,12 @@ export function changeable(size: u32): u32 {
   return size == 2 ? bits & 0xffff : bits;
 }
 
-/**
- * Takes the bits of `mask` from `image`. RF is never kept: it only holds off instruction breakpoints for the next
- * instruction, and none are matched.
- */
+/** The bits that IRET may change: RF too, which then holds off instruction breakpoints for one instruction. */
+export function restorable(size: u32): u32 {
+  return size == 2 ? changeable(size) : changeable(size) | RF;
+}
+
+/** Takes the bits of `mask` from `image`; RF does not stay. */
 export function replaceFlags(image: u32, mask: u32): void {
   setFlags((materialize() & ~mask & ~RF) | (image & mask));
 }

@@ -23,7 +23,7 @@ import {
   STATE_SHADOW_32,
 } from './generated/layout';
 import { systemRead, systemRead16 } from './access';
-import { isDebugFault, noteDebug } from './debug';
+import { isDebugFault, noteDebug, notStepped } from './debug';
 import {
   dplOf,
   gateOffset,
@@ -161,6 +161,7 @@ export function deliverNmi(): void {
 /** INT n and its like, on behalf of an instruction: a fault is left to the main loop, since it is the instruction's. */
 export function softwareInterrupt(vector: u32, kind: u32): void {
   enter(vector, kind, false, 0);
+  if (!fault) notStepped();
 }
 
 function isSoftware(kind: u32): bool {
@@ -180,9 +181,12 @@ function enter(vector: u32, kind: u32, hasError: bool, error: u32): void {
   if (kind == INTERRUPT_NMI) store<u32>(STATE_NMI_BLOCKED_32, 1);
 }
 
-/** EFLAGS as pushed: RF is set for faults, so that a breakpoint on the instruction is not hit twice (17.3.1.1). */
+/**
+ * EFLAGS as pushed: RF is set for faults, so that a breakpoint on the instruction is not hit twice; the handler of an
+ * instruction breakpoint sets it by itself (SDM volume 3, section 17.3.1.1).
+ */
 function flagsImage(vector: u32, kind: u32): u32 {
-  const flags = materialize() & ~RF;
+  const flags = materialize();
   if (kind != INTERRUPT_EXCEPTION) return flags;
   const notFault = vector == VECTOR_DF || (vector == VECTOR_DB && !isDebugFault());
   return notFault ? flags : flags | RF;
@@ -201,7 +205,7 @@ function enterReal(vector: u32, image: u32): void {
   framePush(2, segmentSelector(SEG_CS));
   framePush(2, <u32>rip());
   commitFrame();
-  setSystemFlag(IF | TF | AC, false);
+  setSystemFlag(IF | TF | AC | RF, false);
   loadRealSegment(SEG_CS, selector);
   setRip(offset);
   updateMode();

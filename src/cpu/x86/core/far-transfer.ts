@@ -46,7 +46,8 @@ import {
   TYPE_TSS32,
   typeOf,
 } from './descriptor';
-import { changeable, replaceFlags } from './eflags';
+import { stepByNewFlags } from './debug';
+import { replaceFlags, restorable } from './eflags';
 import { INTERRUPT_ICEBP, INTERRUPT_SOFTWARE, INTERRUPT_SOFTWARE_EXCEPTION, softwareInterrupt } from './exception';
 import {
   fault,
@@ -506,7 +507,7 @@ function returnInterruptReal(size: u32): void {
   if (fault) return;
   if (offset > segmentLimit(SEG_CS)) return raiseError(VECTOR_GP, 0);
   commitFrame();
-  replaceFlags(image, changeable(size));
+  replaceFlags(image, restorable(size));
   enterReal(selector, offset);
 }
 
@@ -521,8 +522,8 @@ function returnInterruptProtected(size: u32): void {
   const code = returnTarget(selector);
   if (fault) return;
   // 64-bit code finds a stack pointer in every frame.
-  if ((selector & 3) != cpl() || isCode64()) return returnOuter(selector, code, offset, 0, size, image, changeable(size));
-  const mask = changeable(size);
+  if ((selector & 3) != cpl() || isCode64()) return returnOuter(selector, code, offset, 0, size, image, restorable(size));
+  const mask = restorable(size);
   returnSame(selector, code, offset, 0);
   if (fault) return;
   replaceFlags(image, mask);
@@ -553,7 +554,7 @@ function returnToV86(selector: u32, offset: u32, image: u32): void {
   const gs = <u32>framePop(4) & 0xffff;
   if (fault) return;
   if (offset > 0xffff) return raiseError(VECTOR_GP, 0);
-  setFlags(image & SUPPORTED_FLAGS & ~RF);
+  setFlags(image & SUPPORTED_FLAGS);
   setCpl(3);
   updateMode();
   loadRealSegment(SEG_SS, stack);
@@ -637,6 +638,7 @@ export function syscall(u: usize): void {
   setReg64(REG_RCX, rip());
   setReg64(REG_R11, flags);
   setFlags(flags & ~<u32>load<u64>(MSR_FMASK) & ~RF);
+  stepByNewFlags();
   const selector = <u32>(load<u64>(MSR_STAR) >> 32) & 0xfffc;
   setFlatSegments(selector, FLAT_CODE64, selector + 8, 0);
   setRip(load<u64>(MSR_LSTAR));
@@ -651,6 +653,7 @@ export function sysret(u: usize): void {
   if (cpl() != 0 || !isCanonical(target)) return raiseError(VECTOR_GP, 0);
   const selector = <u32>(load<u64>(MSR_STAR) >> 48) & 0xfffc;
   setFlags(reg32(REG_R11) & SUPPORTED_FLAGS & ~(RF | VM));
+  stepByNewFlags();
   setFlatSegments(selector + (wide ? 16 : 0), wide ? FLAT_CODE64 : FLAT_CODE32, selector + 8, 3);
   setRip(target);
   updateMode();

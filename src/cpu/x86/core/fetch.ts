@@ -2,9 +2,11 @@
 // time where the cache cannot help.
 import { FUSIONS, OP_FIRST_HANDLER, OP_FIRST_JCC, OP_NEXT, OP_RESYNC } from './generated/decoder';
 import {
+  DEBUG_ARMED_CODE,
   MODE_CODE64,
   MODE_PAGING,
   MODE_USER,
+  MODE_WATCHED,
   MODE_WHOLE,
   SEG_CS,
   STATE_RIP_BASE,
@@ -18,6 +20,7 @@ import {
   UOP_SIZE,
 } from './generated/layout';
 import { blockBytes, closeBlock, findBlock, openBlock } from './code-cache';
+import { breakAt, isArmed } from './debug';
 import { decode, endsBlock, isRelative } from './decode';
 import { fault, raiseError, VECTOR_GP } from './fault';
 import { enterJump } from './jump-cache';
@@ -96,10 +99,11 @@ function lookup64(): usize {
 function decodeBlock(address: usize, key: u32): usize {
   const bits = mode();
   const pageEnd = (address & ~0xfff) + 0x1000;
-  const first = openBlock(MAX_UOPS + 1);
+  const most: u32 = (bits & MODE_WATCHED) != 0 ? 1 : MAX_UOPS;
+  const first = openBlock(most + 1);
   let u = first;
   let at = address;
-  for (let count: u32 = 0; count < MAX_UOPS && at < pageEnd; count++) {
+  for (let count: u32 = 0; count < most && at < pageEnd; count++) {
     const length = decode(at, <u32>(pageEnd - at), u, bits);
     if (length == 0) break;
     setOffset(u, <u32>(at & 0xfff), length);
@@ -145,13 +149,14 @@ function close(address: usize, end: usize, first: usize, last: usize, key: u32):
   closeBlock(address, key, <u32>(end - address), <u32>(last - first) / UOP_SIZE);
 }
 
-/** Decodes one instruction, byte by byte, with everything that may be in the way. 0: the fetch faulted. */
+/** Decodes one instruction, byte by byte, with everything that may be in the way. 0: the fetch faulted, or a breakpoint. */
 export function single(): usize {
   const ip = rip();
   const wide = (mode() & MODE_CODE64) != 0;
   const limit: u64 = wide ? <u64>-1 : segmentLimit(SEG_CS);
   const linear: u64 = wide ? ip : <u64>(<u32>(segmentBase(SEG_CS) + ip));
   store<u64>(STATE_RIP_BASE, ip - (linear & 0xfff));
+  if (isArmed(DEBUG_ARMED_CODE) && breakAt(linear)) return 0;
   let count: u32 = 0;
   let length: u32 = 0;
   while (length == 0) {

@@ -19,6 +19,9 @@
 @external('host', 'acknowledge') export declare function acknowledge(): u32;
 // @ts-ignore: decorator
 @external('host', 'timestamp') export declare function timestamp(): f64;
+/** The FERR# pin has changed. */
+// @ts-ignore: decorator
+@external('host', 'float_error') export declare function hostFloatError(asserted: u32): void;
 /** RDMSR of one of the local APIC's registers. 1: the value is in the next two; 0: #GP(0); 2: there is no APIC. */
 // @ts-ignore: decorator
 @external('host', 'msr_read') export declare function hostMsrRead(msr: u32): u32;

@@ -1,5 +1,6 @@
 // The module's exports.
 import { dropPage, initializeCodeCache } from './code-cache';
+import { updateDebug } from './debug';
 import { decode } from './decode';
 import { OP_RAISE } from './generated/decoder';
 import { initializeHandlers } from './generated/handlers';
@@ -7,11 +8,17 @@ import { STATE_DEADLINE, UOP_SIZE } from './generated/layout';
 import { timeOfTimestamp } from './msr';
 import { dropExecuteTags, flushTlbGlobal, initializeTlb, peek } from './paging';
 import { resetProcessor } from './reset';
+import { updateMode } from './segment';
 import { uopImmediate, uopOp } from './uop';
 
 export { materialize as flags, setFlags as set_flags } from './flags';
-export { updateMode as update_mode } from './segment';
 export { run } from './run';
+
+/** Registers have been written from outside: derives what depends on them. */
+export function update_mode(): void {
+  updateDebug();
+  updateMode();
+}
 
 /** The state after RESET#. What has been decoded stays: memory has not changed. */
 export function reset(): void {

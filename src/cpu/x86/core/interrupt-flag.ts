@@ -1,5 +1,5 @@
 /** CLI, STI, PUSHF and POPF: the interrupt flag, and what IOPL and virtual-8086 mode say about it (SDM volume 2). */
-import { STATE_SHADOW_32 } from './generated/layout';
+import { SHADOW_STI, STATE_SHADOW_32 } from './generated/layout';
 import { changeable, replaceFlags } from './eflags';
 import { fault, raise, raiseError, VECTOR_GP, VECTOR_UD } from './fault';
 import { cpl } from './state';
@@ -18,7 +18,7 @@ export function cli(u: usize): void {
 /** Interrupts come in only after the next instruction, so that STI, RET cannot be separated. */
 export function sti(u: usize): void {
   if (!hasIoPrivilege()) return raiseError(VECTOR_GP, 0);
-  if (!systemFlag(IF)) store<u32>(STATE_SHADOW_32, 1);
+  if (!systemFlag(IF)) store<u32>(STATE_SHADOW_32, SHADOW_STI);
   setSystemFlag(IF, true);
 }
 

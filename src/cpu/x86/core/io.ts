@@ -1,7 +1,8 @@
 /** Ports: who may use them (SDM volume 1, section 18.5), and IN and OUT. */
-import { REG_RAX, REG_RDX, SEG_TR } from './generated/layout';
+import { DEBUG_ARMED_PORT, REG_RAX, REG_RDX, SEG_TR } from './generated/layout';
 import { systemRead16 } from './access';
 import { ATTRIBUTE_P, TYPE_TSS32 } from './descriptor';
+import { isArmed, watchPort } from './debug';
 import { fault, raiseError, VECTOR_GP } from './fault';
 import { portRead, portWrite } from './host';
 import { hasIoPrivilege, isReal, isV86 } from './privilege';
@@ -29,6 +30,17 @@ function isPermitted(port: u32, size: u32): bool {
   return !fault && (bits & ((1 << size) - 1)) == 0;
 }
 
+/** The access itself, which a port breakpoint may be watching. */
+export function readPort(port: u32, size: u32): u32 {
+  if (isArmed(DEBUG_ARMED_PORT)) watchPort(port, size);
+  return portRead(port, size);
+}
+
+export function writePort(port: u32, size: u32, value: u32): void {
+  if (isArmed(DEBUG_ARMED_PORT)) watchPort(port, size);
+  portWrite(port, size, value);
+}
+
 function portOf(u: usize): u32 {
   return hasImmediate(u) ? <u32>uopImmediate(u) & 0xff : reg16(REG_RDX);
 }
@@ -36,11 +48,11 @@ function portOf(u: usize): u32 {
 export function portIn(u: usize): void {
   const size = uopSize(u);
   if (!checkPort(portOf(u), size)) return;
-  setRegister(REG_RAX, size, portRead(portOf(u), size));
+  setRegister(REG_RAX, size, readPort(portOf(u), size));
 }
 
 export function portOut(u: usize): void {
   const size = uopSize(u);
   if (!checkPort(portOf(u), size)) return;
-  portWrite(portOf(u), size, <u32>register(REG_RAX, size));
+  writePort(portOf(u), size, <u32>register(REG_RAX, size));
 }

@@ -8,7 +8,7 @@ import { JUMPS, JUMP_COUNT, MODE_WHOLE } from './generated/layout';
 import { isSparing } from './code-cache';
 import { mode } from './state';
 
-const STEP: u32 = 0x400;
+const STEP: u32 = 0x800;
 const JUMP_SIZE: u32 = 16;
 const JUMP_STAMP: usize = 8;
 const JUMP_UOP: usize = 12;

@@ -1,5 +1,5 @@
 // Moves without a hot form: XCHG, XLAT, LEA, segment registers, LDS and its family (SDM volume 2).
-import { REG_RAX, REG_RBX, SEG_CS, SEG_SS, STATE_SHADOW_32 } from './generated/layout';
+import { REG_RAX, REG_RBX, SEG_CS, SEG_SS, SHADOW_STACK, STATE_SHADOW_32 } from './generated/layout';
 import { read8, readSized, writeSized } from './access';
 import { fault, raise, VECTOR_UD } from './fault';
 import {
@@ -61,14 +61,14 @@ export function movFromSegment(u: usize): void {
   writeOperandOf(u, isMemory(u) ? 2 : uopSize(u), segmentSelector(uopReg(u)));
 }
 
-/** A load of SS holds off interrupts until after the next instruction, which loads SP. */
+/** A load of SS holds off interrupts and traps until after the next instruction, which loads SP. */
 export function movToSegment(u: usize): void {
   const segment = uopReg(u);
   if (segment > 5 || segment == SEG_CS) return raise(VECTOR_UD);
   const selector = <u32>readOperandOf(u, 2);
   if (fault) return;
   loadSegment(segment, selector);
-  if (!fault && segment == SEG_SS) store<u32>(STATE_SHADOW_32, 1);
+  if (!fault && segment == SEG_SS) store<u32>(STATE_SHADOW_32, SHADOW_STACK);
 }
 
 /** LES, LDS, LSS, LFS, LGS. */

@@ -56,6 +56,8 @@ const SYSENTER_EIP: u32 = 0x176;
 const MACHINE_CHECK_CAP: u32 = 0x179;
 const MACHINE_CHECK_STATUS: u32 = 0x17a;
 const MISC_ENABLE: u32 = 0x1a0;
+/** Neither last-branch records nor steps from branch to branch are offered: it stays 0. */
+const DEBUG_CONTROL: u32 = 0x1d9;
 const MTRR_VARIABLE: u32 = 0x200;
 const MTRR_FIX_64K: u32 = 0x250;
 const MTRR_FIX_16K: u32 = 0x258;
@@ -187,6 +189,7 @@ export function rdmsr(u: usize): void {
   else if (msr == MTRR_CAP) setPair(MTRR_CAPABILITIES);
   else if (msr == ARCH_CAPABILITIES) setPair(ARCH_CAPABILITIES_VALUE);
   else if (msr == MACHINE_CHECK_CAP) setPair(MACHINE_CHECK_CAPABILITIES);
+  else if (msr == DEBUG_CONTROL) setPair(0);
   else raiseError(VECTOR_GP, 0);
 }
 
@@ -200,6 +203,7 @@ export function wrmsr(u: usize): void {
     if (answer == 1) return;
     if (answer != NO_APIC) return raiseError(VECTOR_GP, 0);
   }
+  if (msr == DEBUG_CONTROL && value == 0) return;
   const storage = storageOf(msr);
   if (storage == 0 || !isAcceptable(msr, value)) return raiseError(VECTOR_GP, 0);
   if (msr == EFER) return setEfer(value);

@@ -14,7 +14,7 @@ import {
   STATE_X87_TOP_32,
   STATE_X87_USED_32,
 } from './generated/layout';
-import { probeWrite, read16, read32, read64, write16, write32, write64 } from './access';
+import { probeAs, probeWrite, read16, read32, read64, write16, write32, write64 } from './access';
 import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXMMEXCPT } from './control-bits';
 import { fault, raise, raiseError, VECTOR_GP, VECTOR_NM, VECTOR_UD, VECTOR_XM } from './fault';
 import { DENORMAL, INVALID, ZERO_DIVIDE } from './float';
@@ -22,6 +22,7 @@ import { operandLinear } from './segment';
 import { mode } from './state';
 import { uopSize } from './uop';
 import { maySse } from './vector-register';
+import { currentUser } from './privilege';
 import { control, setStatus, setTop, statusWord, summarize } from './x87-state';
 import { loadControl } from './x87-control';
 
@@ -73,7 +74,8 @@ export function stmxcsr(u: usize): void {
 
 /** Nothing is cached; the address is checked like a byte that is read. */
 export function clflush(u: usize): void {
-  operandLinear(u, 1, false);
+  const at = operandLinear(u, 1, false);
+  if (!fault) probeAs(at, 1, currentUser());
 }
 
 function imageLinear(u: usize, write: bool): u64 {

@@ -3,6 +3,7 @@
  * with pages of 4 KiB, 2 MiB and 1 GiB.
  */
 import {
+  DEBUG_ARMED_CODE,
   MODE_LONG,
   STATE_ADDRESS_MASK,
   STATE_CR0,
@@ -14,6 +15,7 @@ import {
   TLB_ENTRY_ADDEND_32,
   TLB_ENTRY_EXECUTE,
 } from './generated/layout';
+import { hiddenAccesses, HIDDEN_EXECUTE, isArmed } from './debug';
 import { raiseError, raisePageFault, VECTOR_GP } from './fault';
 import { markCodePage } from './host';
 import {
@@ -59,6 +61,8 @@ const ENTRY_DIRTY: u64 = 0x40;
 const ENTRY_LARGE: u64 = 0x80;
 const ENTRY_GLOBAL: u64 = 0x100;
 const ENTRY_NO_EXECUTE: u64 = 1 << 63;
+/** Where an address may be, however wide: bits 51:0. */
+const ENTRY_ADDRESS: u64 = 0xf_ffff_ffff_ffff;
 
 /** In a PDE of a 4 MiB page, 20:13 are bits 39:32 of the address and 21 is reserved; in one of 2 MiB 20:13 are. */
 const RESERVED_4M: u64 = 0x20_0000;
@@ -170,9 +174,12 @@ function walk4M(linear: u64, access: u32, pde: u64): bool {
   return arrive(linear, access, frame, pde & 7, pde, 1, true);
 }
 
-/** Bits that must be 0 in every 64-bit entry below a PDPTE. */
+/**
+ * Bits that must be 0 in every 64-bit entry below a PDPTE of PAE paging: those above the physical width, of which long
+ * mode leaves 62:52 to software (SDM volume 3, tables 4-11 and 4-20).
+ */
 function reserved64(): u64 {
-  const tooHigh = ~load<u64>(STATE_ADDRESS_MASK) & ~ENTRY_NO_EXECUTE;
+  const tooHigh = ~load<u64>(STATE_ADDRESS_MASK) & (isLong() ? ENTRY_ADDRESS : ~ENTRY_NO_EXECUTE);
   return (load<u64>(STATE_EFER) & EFER_NXE) != 0 ? tooHigh : tooHigh | ENTRY_NO_EXECUTE;
 }
 
@@ -260,7 +267,7 @@ export function peek(linear: u64): i64 {
 
 /**
  * The arena address of the instruction byte at `linear`: 0 when the fetch faulted, 1 when it leads to something that is
- * not executable memory (`fetchByte` reads that). The page is marked as code.
+ * not executable memory, or holds a breakpoint (`fetchByte` reads that). The page is marked as code.
  */
 export function codePage(linear: u64): usize {
   const entry = tlbEntry(linear, currentUser());
@@ -271,6 +278,8 @@ export function codePage(linear: u64): usize {
 }
 
 function codePageSlow(linear: u64): usize {
+  // Before the walk: a breakpoint comes before the page fault.
+  if (isArmed(DEBUG_ARMED_CODE) && (hiddenAccesses(linear & ~(<u64>0xfff)) & HIDDEN_EXECUTE) != 0) return 1;
   if (!isCanonical(linear)) {
     raiseError(VECTOR_GP, 0);
     return 0;

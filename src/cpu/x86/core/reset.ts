@@ -29,6 +29,7 @@ import {
 import { CR0_CD, CR0_ET, CR0_NW } from './control-bits';
 import { SIGNATURE } from './cpuid';
 import { ATTRIBUTES_REAL } from './descriptor';
+import { setDue, updateDebug } from './debug';
 import { clearFault } from './fault';
 import { setFlags } from './flags';
 import { resetMsrs } from './msr';
@@ -88,5 +89,7 @@ function resetControl(): void {
   memory.fill(STATE_DR, 0, 48);
   store<u64>(STATE_DR + 48, 0xffff_0ff0);
   store<u64>(STATE_DR + 56, 0x400);
+  updateDebug();
+  setDue(0);
   memory.fill(STATE_PDPTE, 0, 32);
 }

@@ -2,9 +2,6 @@
 import { execute } from './generated/handlers';
 import { loop, loop64 } from './generated/loop';
 import {
-  HANDLER_INT,
-  HANDLER_INT3,
-  HANDLER_INTO,
   OP_CALL_HOT,
   OP_CALL_LAST,
   OP_FIRST_ENDING,
@@ -22,12 +19,16 @@ import {
   EXIT_NONE,
   EXIT_SHUTDOWN,
   MODE_CODE64,
+  MODE_WATCHED,
   STATE_RIP_MASK,
   REG_RCX,
   REG_RSP,
   SEG_CS,
+  SHADOW_NONE,
+  SHADOW_STACK,
   STATE_DEADLINE,
   STATE_EXIT_32,
+  STATE_FAULT_VECTOR_32,
   STATE_HALTED_32,
   STATE_INSTRUCTIONS,
   STATE_INTERRUPT_LINE_32,
@@ -42,11 +43,11 @@ import {
   UOP_TRAIT_PRIVILEGED,
 } from './generated/layout';
 import { finishDropping, generation, setExecuting } from './code-cache';
-import { DR6_BS, raiseDebug } from './debug';
+import { due, dueAfterStep, notStepped, setDue } from './debug';
 import { deliver, deliverNmi, interrupt, INTERRUPT_EXTERNAL } from './exception';
-import { clearFault, fault, FAULTED, raise, raiseError, VECTOR_GP } from './fault';
+import { clearFault, fault, FAULTED, raise, raiseError, VECTOR_DB, VECTOR_GP } from './fault';
 import { atEdge, isSingle, lookup, single } from './fetch';
-import { IF, systemFlag, TF } from './flags';
+import { IF, RF, setSystemFlag, systemFlag, TF } from './flags';
 import { acknowledge } from './host';
 import {
   cpl,
@@ -135,6 +136,8 @@ export function leave(u: usize, block: usize): usize {
     if (fault == FAULTED) return afterFault(thisRip(u));
     clearFault();
     setRip(thisRip(u));
+    // Whoever comes in between returns with RF set, so that a breakpoint on the instruction is hit once.
+    setSystemFlag(RF, true);
     return boundary();
   }
   if (op < OP_FIRST_TRANSFER && op != OP_RESYNC) return follow(u, op, before);
@@ -163,7 +166,7 @@ function follow(u: usize, op: u32, before: u64): usize {
   const then = generation;
   setRip(target);
   const next = proceed();
-  const linkable = target - base < 0x1000 && load<u64>(STATE_RIP_BASE) == base && rip() == target && next != 0 && !atEdge;
+  const linkable = (mode() & MODE_WATCHED) == 0 && target - base < 0x1000 && load<u64>(STATE_RIP_BASE) == base && rip() == target && next != 0 && !atEdge;
   if (linkable && then == generation && !isSingle(u) && !isSingle(next)) store<u32>(u, <u32>next, UOP_LINK_32);
   return next;
 }
@@ -192,8 +195,9 @@ function afterFault(start: u64): usize {
 function deliverAt(start: u64): void {
   store<u64>(STATE_START_RIP, start);
   setRip(start);
+  // An instruction that has not been executed leaves no trap behind.
+  if (load<u32>(STATE_FAULT_VECTOR_32) != VECTOR_DB) setDue(0);
   deliver();
-  stepping = false;
   // A handler that cannot even start is entered for ever without an instruction; the limit must still be reached.
   const now = load<u64>(STATE_INSTRUCTIONS);
   deliveries = now == deliveredAt ? deliveries + 1 : 0;
@@ -201,16 +205,12 @@ function deliverAt(start: u64): void {
   deliveredAt = load<u64>(STATE_INSTRUCTIONS);
 }
 
-/** The instruction being executed began with TF set: #DB is due after it. */
-let stepping: bool = false;
-let steppedOp: u32 = 0;
-
-/** The single-step trap; software interrupts clear TF and are not followed by one. */
-function trapAfterStep(): void {
-  stepping = false;
-  if (steppedOp == HANDLER_INT || steppedOp == HANDLER_INT3 || steppedOp == HANDLER_INTO) return;
-  raiseDebug(DR6_BS);
+/** Delivers the debug trap that the last instruction has left behind; false when there is none. */
+function trapIfDue(): bool {
+  if (due() == 0) return false;
+  raise(VECTOR_DB);
   deliverAt(rip());
+  return true;
 }
 
 /**
@@ -218,29 +218,33 @@ function trapAfterStep(): void {
  * execute next, or 0 with EXIT set.
  */
 function boundary(): usize {
-  if (stepping) trapAfterStep();
   while (true) {
+    const shadow = load<u32>(STATE_SHADOW_32);
+    if (shadow == SHADOW_STACK) notStepped();
+    const trapped = shadow != SHADOW_STACK && trapIfDue();
     if (load<u32>(STATE_EXIT_32) != EXIT_NONE) return 0;
     if (load<u64>(STATE_INSTRUCTIONS) >= load<u64>(STATE_LIMIT)) return exit(EXIT_LIMIT);
-    const shadow = load<u32>(STATE_SHADOW_32) != 0;
-    store<u32>(STATE_SHADOW_32, 0);
+    if (trapped) continue;
+    store<u32>(STATE_SHADOW_32, SHADOW_NONE);
     const pending = isInterruptPending();
-    if (pending && !shadow) {
+    if (pending && shadow == SHADOW_NONE) {
       takeInterrupt();
       continue;
     }
     if (load<u32>(STATE_HALTED_32) != 0) return exit(EXIT_HALT);
     const step = systemFlag(TF);
     // One instruction at a time while a trap or a held-off interrupt is due after it.
-    const alone = step || pending;
+    const alone = step || pending || due() != 0;
+    // After a load of SS no instruction breakpoint is hit either, as if RF were set.
+    if (shadow == SHADOW_STACK) setSystemFlag(RF, true);
     store<u64>(STATE_DEADLINE, alone ? 0 : load<u64>(STATE_LIMIT));
     const next = alone ? single() : lookup();
     if (next == 0) {
       deliverAt(rip());
       continue;
     }
-    stepping = step;
-    steppedOp = uopOp(next);
+    setSystemFlag(RF, false);
+    if (step) dueAfterStep();
     return next;
   }
 }

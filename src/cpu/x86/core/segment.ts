@@ -3,6 +3,8 @@
  * registers, the stack's segment, and the mode bits that follow from all of it.
  */
 import {
+  DEBUG_ARMED_DATA,
+  DEBUG_ARMED_PORT,
   MODE_CODE32,
   MODE_CODE64,
   MODE_FLAT,
@@ -13,6 +15,7 @@ import {
   MODE_STACK32,
   MODE_USER,
   MODE_V86,
+  MODE_WATCHED,
   REG_RBP,
   REG_RSP,
   STATE_EFER,
@@ -56,6 +59,7 @@ import {
   readDescriptor,
   setFromDescriptor,
 } from './descriptor';
+import { isArmed } from './debug';
 import { fault, raiseError, VECTOR_GP, VECTOR_NP, VECTOR_SS } from './fault';
 import { systemFlag, VM } from './flags';
 import { isCode64, isOpen, isProtected, isV86 } from './privilege';
@@ -173,7 +177,7 @@ function isFlat(segment: u32): bool {
   return segmentBase(segment) == 0 && segmentLimit(segment) == 0xffff_ffff;
 }
 
-/** Derives the MODE bits. Due after every change of CR0, CR4.SMAP, EFER, EFLAGS.VM and AC, CPL, CS, SS, DS or ES. */
+/** Derives the MODE bits. Due after every change of CR0, CR4.SMAP, EFER, EFLAGS.VM and AC, CPL, CS, SS, DS or ES, of armed breakpoints. */
 export function updateMode(): void {
   const cr0 = load<u64>(STATE_CR0);
   const long = (load<u64>(STATE_EFER) & EFER_LMA) != 0;
@@ -187,6 +191,7 @@ export function updateMode(): void {
   if (cpl() == 3) bits |= MODE_USER;
   if (code64 || (segmentBase(SEG_CS) == 0 && segmentLimit(SEG_CS) == 0xffff_ffff)) bits |= MODE_WHOLE;
   if (!code64 && isFlat(SEG_DS) && isFlat(SEG_SS) && isFlat(SEG_ES)) bits |= MODE_FLAT;
+  if (isArmed(DEBUG_ARMED_DATA | DEBUG_ARMED_PORT)) bits |= MODE_WATCHED;
   store<u32>(STATE_MODE_32, bits);
   store<u64>(STATE_RIP_MASK, code64 ? <u64>-1 : 0xffff_ffff);
   const part: u32 = (bits & MODE_USER) != 0 ? 1 : isOpen() ? 2 : 0;

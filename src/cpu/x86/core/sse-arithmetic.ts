@@ -35,6 +35,7 @@ import {
   INEXACT,
   ZERO,
 } from './float';
+import { fault } from './fault';
 import { mxcsr, reportSse } from './mxcsr';
 
 const ADD: u32 = 0;
@@ -571,15 +572,20 @@ function roundLane(immediate: u32): void {
 /** Products of the lanes that bits 7:4 choose, their sum into the lanes that bits 3:0 choose. */
 export function dpps(a: v128, b: v128, immediate: u32): v128 {
   const products = mulps(v128.and(a, lanes32(immediate >> 4)), v128.and(b, lanes32(immediate >> 4)));
+  // An exception of one step that is not masked keeps the next from raising any.
+  if (fault) return products;
   const kept = v128.and(products, lanes32(immediate >> 4));
   const pairs = addps(i32x4.shuffle(kept, kept, 0, 2, 0, 2), i32x4.shuffle(kept, kept, 1, 3, 1, 3));
+  if (fault) return pairs;
   const sum = addps(i32x4.shuffle(pairs, pairs, 0, 0, 0, 0), i32x4.shuffle(pairs, pairs, 1, 1, 1, 1));
   return v128.and(sum, lanes32(immediate));
 }
 
 export function dppd(a: v128, b: v128, immediate: u32): v128 {
   const chosen = lanes64(immediate >> 4);
-  const kept = v128.and(mulpd(v128.and(a, chosen), v128.and(b, chosen)), chosen);
+  const products = mulpd(v128.and(a, chosen), v128.and(b, chosen));
+  if (fault) return products;
+  const kept = v128.and(products, chosen);
   const sum = addpd(i64x2.shuffle(kept, kept, 0, 0), i64x2.shuffle(kept, kept, 1, 1));
   return v128.and(sum, lanes64(immediate));
 }

@@ -192,7 +192,10 @@ export function cvtdq2pd(b: v128): v128 {
   return f64x2.convert_low_i32x4_s(b);
 }
 
-/** From MMX or memory: with an MMX register the x87 state becomes MMX's, from memory it stays. */
+/**
+ * From MMX or memory: with an MMX register the x87 state becomes MMX's, also where an exception follows; from memory it
+ * stays.
+ */
 export function cvtpi2pd(u: usize): void {
   if (!(isMemory(u) ? maySse() : maySseAndMmx())) return;
   const b = isMemory(u) ? load8(u) : mmx(uopRm(u));
@@ -205,12 +208,12 @@ export function cvtpi2ps(u: usize): void {
   if (!(isMemory(u) ? maySse() : maySseAndMmx())) return;
   const b = isMemory(u) ? load8(u) : mmx(uopRm(u));
   if (fault) return;
+  if (!isMemory(u)) enterMmx();
   raised = 0;
   const low = singleOf(i32x4.extract_lane(b, 0));
   const high = singleOf(i32x4.extract_lane(b, 1));
   reportSse(raised);
   if (fault) return;
-  if (!isMemory(u)) enterMmx();
   setXmm(uopReg(u), i64x2.replace_lane(xmm(uopReg(u)), 0, (<u64>high << 32) | low));
 }
 

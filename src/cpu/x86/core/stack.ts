@@ -1,5 +1,5 @@
 // The stack (SDM volume 2: PUSH, POP, PUSHA, POPA, ENTER, LEAVE), whatever SS is. Its flat 32-bit forms are hot ones.
-import { REG_RBP, REG_RSP, SEG_SS, STATE_SHADOW_32 } from './generated/layout';
+import { REG_RBP, REG_RSP, SEG_SS, SHADOW_STACK, STATE_SHADOW_32 } from './generated/layout';
 import { probeWrite, readSized, writeSized } from './access';
 import { fault } from './fault';
 import { readOperand, writeOperand } from './operand';
@@ -63,7 +63,7 @@ export function popSegment(u: usize): void {
   if (fault) return;
   const kept = reg64(REG_RSP) & ~mask;
   setReg64(REG_RSP, mask == 0xffff_ffff ? pointer & mask : kept | (pointer & mask));
-  if (uopReg(u) == SEG_SS) store<u32>(STATE_SHADOW_32, 1);
+  if (uopReg(u) == SEG_SS) store<u32>(STATE_SHADOW_32, SHADOW_STACK);
 }
 
 /** All eight slots are checked before the first is written. */

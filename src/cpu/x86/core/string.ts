@@ -17,8 +17,7 @@ import {
 import { probeWrite, readable, readSized, writable, writeSized } from './access';
 import { clearFault, fault, pause } from './fault';
 import { DF, systemFlag } from './flags';
-import { portRead, portWrite } from './host';
-import { checkPort } from './io';
+import { checkPort, readPort, writePort } from './io';
 import { subtract } from './operation';
 import { linear } from './segment';
 import { reg16, register, retire, setRegister, truncate } from './state';
@@ -383,7 +382,7 @@ export function ins(u: usize): void {
     const to = targetAddress(size, true);
     if (!fault) probeWrite(to, size);
     if (fault) break;
-    writeSized(to, size, portRead(port, size));
+    writeSized(to, size, readPort(port, size));
     advance(REG_RDI, 1);
     count(1);
   } while (goesOn());
@@ -397,7 +396,7 @@ export function outs(u: usize): void {
     const from = sourceAddress(size);
     const value = fault ? 0 : readSized(from, size);
     if (fault) break;
-    portWrite(port, size, <u32>value);
+    writePort(port, size, <u32>value);
     advance(REG_RSI, 1);
     count(1);
   } while (goesOn());

@@ -21,7 +21,6 @@ import {
   STATE_CR0,
   STATE_CR3,
   STATE_CR4,
-  STATE_DR,
   STATE_REGS,
   STATE_SEGS,
   STATE_START_RIP,
@@ -50,9 +49,9 @@ import {
   TYPE_LDT,
   typeOf,
 } from './descriptor';
-import { raiseDebug, DR6_BT } from './debug';
+import { DR6_BT, DR7, DR7_LOCAL, raiseDebug, updateDebug } from './debug';
 import { fault, raiseError, VECTOR_GP, VECTOR_NP, VECTOR_SS, VECTOR_TS } from './fault';
-import { materialize, NT, RF, setFlags, VM } from './flags';
+import { materialize, NT, setFlags, VM } from './flags';
 import { ACCESS_WRITE, flushTlb, loadPdptes } from './paging';
 import { isAccessible, loadRealSegment, setCpl, updateMode } from './segment';
 import { cpl, isCanonical, rip, segmentAttributes, segmentBase, segmentLimit, segmentSelector, setRip, setSegment } from './state';
@@ -219,12 +218,13 @@ function readTask16(base: u64): void {
 function enterTask(cause: u32, wide: bool, ext: u32): void {
   setRip(newRip);
   store<u64>(STATE_START_RIP, newRip);
-  setFlags((newFlags & SUPPORTED_FLAGS & ~RF) | (cause == SWITCH_CALL ? NT : 0));
+  setFlags((newFlags & SUPPORTED_FLAGS) | (cause == SWITCH_CALL ? NT : 0));
   for (let register: u32 = 0; register < 8; register++) {
     store<u64>(STATE_REGS + (register << 3), load<u32>(REGISTERS + (register << 2)));
   }
   for (let segment: u32 = 0; segment <= SEG_LDTR; segment++) setSegment(segment, selectorFor(segment), 0, 0, 0);
-  store<u64>(STATE_DR + 56, load<u64>(STATE_DR + 56) & ~(<u64>0x155));
+  store<u64>(DR7, load<u64>(DR7) & ~DR7_LOCAL);
+  updateDebug();
   const v86 = (newFlags & VM) != 0 && wide;
   setCpl(v86 ? 3 : selectorFor(SEG_CS) & 3);
   updateMode();

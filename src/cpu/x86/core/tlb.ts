@@ -3,6 +3,8 @@
  * is kept out of it when an entry is filled, so a hit needs no other check.
  */
 import {
+  DEBUG_ARMED_CODE,
+  DEBUG_ARMED_DATA,
   TLB,
   TLB_ENTRY_ADDEND_32,
   TLB_ENTRY_EXECUTE,
@@ -16,6 +18,7 @@ import {
   TLB_SIZE,
   TLB_USED,
 } from './generated/layout';
+import { hiddenAccesses, HIDDEN_EXECUTE, HIDDEN_READ, HIDDEN_WRITE, isArmed } from './debug';
 import { forgetJumps } from './jump-cache';
 import { FLAT_CODE, FLAT_EXECUTE, flatEntry, flatFlags, mayLoad, mayStore } from './physical';
 
@@ -58,10 +61,14 @@ export function fillTlb(linear: u64, user: u32, gpa: u64, rights: u32): void {
   const flat = flatEntry(gpa);
   const flags = flatFlags(flat);
   const executable = (flags & (FLAT_EXECUTE | FLAT_CODE)) == (FLAT_EXECUTE | FLAT_CODE);
+  const hidden = isArmed(DEBUG_ARMED_CODE | DEBUG_ARMED_DATA) ? hiddenAccesses(page) : 0;
+  const mayRead = mayLoad(flags) && (hidden & HIDDEN_READ) == 0;
+  const mayWrite = (rights & RIGHT_WRITE) != 0 && mayRead && mayStore(flags) && (hidden & HIDDEN_WRITE) == 0;
+  const mayExecute = (rights & RIGHT_EXECUTE) != 0 && executable && (hidden & HIDDEN_EXECUTE) == 0;
   if ((load<u32>(entry, TLB_ENTRY_FLAGS_32) & TLB_FLAG_LISTED) == 0) list(entry);
-  store<u64>(entry, mayLoad(flags) ? page : TLB_INVALID, TLB_ENTRY_READ);
-  store<u64>(entry, (rights & RIGHT_WRITE) != 0 && mayStore(flags) && mayLoad(flags) ? page : TLB_INVALID, TLB_ENTRY_WRITE);
-  store<u64>(entry, (rights & RIGHT_EXECUTE) != 0 && executable ? page : TLB_INVALID, TLB_ENTRY_EXECUTE);
+  store<u64>(entry, mayRead ? page : TLB_INVALID, TLB_ENTRY_READ);
+  store<u64>(entry, mayWrite ? page : TLB_INVALID, TLB_ENTRY_WRITE);
+  store<u64>(entry, mayExecute ? page : TLB_INVALID, TLB_ENTRY_EXECUTE);
   if (flat != 0) store<u32>(entry, load<u32>(flat) - <u32>page, TLB_ENTRY_ADDEND_32);
   store<u32>(entry, TLB_FLAG_LISTED | ((rights & RIGHT_GLOBAL) != 0 ? TLB_FLAG_GLOBAL : 0), TLB_ENTRY_FLAGS_32);
   if ((rights & RIGHT_LARGE) != 0) store<u32>(TLB_USED, 1, 4);

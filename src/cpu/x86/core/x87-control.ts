@@ -4,7 +4,6 @@ import {
   MODE_PROTECTED,
   REG_RAX,
   STATE_CR0,
-  STATE_FERR_32,
   STATE_X87,
   STATE_X87_CONTROL_32,
   STATE_X87_CS_32,
@@ -25,6 +24,7 @@ import {
   mayControl,
   mayIgnorePending,
   mayRun,
+  setFloatError,
   setStatus,
   setTop,
   status,
@@ -54,7 +54,7 @@ export function initializeX87(): void {
   store<u64>(STATE_X87_DP, 0);
   store<u32>(STATE_X87_CS_32, 0);
   store<u32>(STATE_X87_DS_32, 0);
-  store<u32>(STATE_FERR_32, 0);
+  setFloatError(false);
   setStatus(0);
   setTop(0);
 }
@@ -75,7 +75,7 @@ export function fninit(u: usize): void {
 export function fnclex(u: usize): void {
   if (!mayControl()) return;
   setStatus(status() & 0x7f00);
-  store<u32>(STATE_FERR_32, 0);
+  setFloatError(false);
 }
 
 /** FNENI, FNDISI, FNSETPM: since the 387 they do nothing. */
@@ -223,7 +223,8 @@ function loadPointers(u: usize, ip: u32, cs: u32, dp: u32, ds: u32): void {
   } else {
     store<u64>(STATE_X87_IP, ip);
     store<u64>(STATE_X87_DP, dp);
-    if (uopSize(u) != 2) store<u32>(STATE_X87_OPCODE_32, (cs >> 16) & 0x7ff);
+    // The image of 16 bits has no opcode: it is 0 then.
+    store<u32>(STATE_X87_OPCODE_32, uopSize(u) == 2 ? 0 : (cs >> 16) & 0x7ff);
   }
   store<u32>(STATE_X87_CS_32, real ? 0 : cs & 0xffff);
   store<u32>(STATE_X87_DS_32, real ? 0 : ds & 0xffff);

@@ -1,11 +1,16 @@
 // The x87 state: the register stack, control, status and tag words, the last-instruction pointers, and the rules about
 // when an x87 instruction may run at all (SDM volume 1, chapter 8; volume 3, section 2.5).
 import {
+  REG_RBP,
+  REG_RSP,
   SEGMENT_FLAT,
   SEG_CS,
   SEG_DS,
+  SEG_SS,
   STATE_CR0,
   STATE_FERR_32,
+  STATE_HALTED_32,
+  STATE_IGNNE_32,
   STATE_X87,
   STATE_X87_CONTROL_32,
   STATE_X87_CS_32,
@@ -16,10 +21,13 @@ import {
   STATE_X87_STATUS_32,
   STATE_X87_TOP_32,
   STATE_X87_USED_32,
+  UOP_BASE_8,
 } from './generated/layout';
 import { CR0_EM, CR0_NE, CR0_TS } from './control-bits';
-import { raise, VECTOR_MF, VECTOR_NM } from './fault';
+import { notStepped } from './debug';
+import { pause, raise, VECTOR_MF, VECTOR_NM } from './fault';
 import { INVALID } from './float';
+import { hostFloatError } from './host';
 import { segmentSelector, startRip } from './state';
 import { ea, isMemory, uopSegment, uopSelector } from './uop';
 
@@ -118,7 +126,7 @@ export function summarize(): void {
   const now = status();
   const pending = (now & unmaskedExceptions()) != 0;
   setStatus(pending ? now | STATUS_SUMMARY : now & ~STATUS_SUMMARY);
-  if (!pending) store<u32>(STATE_FERR_32, 0);
+  if (!pending) setFloatError(false);
 }
 
 /** Reports exceptions; true when one of them is not masked. */
@@ -144,10 +152,14 @@ export function stackFault(overflow: bool): bool {
   return report(INVALID | STATUS_STACK_FAULT);
 }
 
-/**
- * Whether an x87 instruction may run: #NM, then a pending exception. With CR0.NE clear that one goes out by the FERR#
- * pin, and the instruction goes on as if IGNNE# were asserted (a PC's interrupt 13 comes before the next block).
- */
+/** Drives FERR#. */
+export function setFloatError(asserted: bool): void {
+  if (load<u32>(STATE_FERR_32) == u32(asserted)) return;
+  store<u32>(STATE_FERR_32, u32(asserted));
+  hostFloatError(u32(asserted));
+}
+
+/** Whether an x87 instruction may run: #NM, then a pending exception. */
 export function mayRun(): bool {
   if ((load<u64>(STATE_CR0) & (CR0_EM | CR0_TS)) != 0) {
     raise(VECTOR_NM);
@@ -156,13 +168,22 @@ export function mayRun(): bool {
   return (status() & STATUS_ES) == 0 || mayIgnorePending();
 }
 
+/**
+ * An exception is pending and the instruction waits. With CR0.NE clear it asserts FERR#, and the processor stops in front
+ * of it until an interrupt comes, unless IGNNE# is asserted (SDM volume 1, section 8.7.1, and appendix D of its older
+ * editions).
+ */
 export function mayIgnorePending(): bool {
   if ((load<u64>(STATE_CR0) & CR0_NE) != 0) {
     raise(VECTOR_MF);
     return false;
   }
-  store<u32>(STATE_FERR_32, 1);
-  return true;
+  setFloatError(true);
+  if (load<u32>(STATE_IGNNE_32) != 0) return true;
+  store<u32>(STATE_HALTED_32, 1);
+  notStepped();
+  pause();
+  return false;
 }
 
 /** For the control instructions that do not wait: only #NM. */
@@ -178,7 +199,14 @@ export function remember(u: usize): void {
   store<u64>(STATE_X87_IP, startRip());
   store<u32>(STATE_X87_CS_32, segmentSelector(SEG_CS));
   if (!isMemory(u)) return;
-  const segment = uopSegment(u);
   store<u64>(STATE_X87_DP, ea(u));
-  store<u32>(STATE_X87_DS_32, segmentSelector(segment == SEGMENT_FLAT ? SEG_DS : segment));
+  store<u32>(STATE_X87_DS_32, segmentSelector(operandSegment(u)));
+}
+
+/** The segment of the memory operand: where none is looked at, what the base register stands for. */
+function operandSegment(u: usize): u32 {
+  const segment = uopSegment(u);
+  if (segment != SEGMENT_FLAT) return segment;
+  const base: u32 = load<u8>(u + UOP_BASE_8);
+  return base == REG_RSP || base == REG_RBP ? SEG_SS : SEG_DS;
 }

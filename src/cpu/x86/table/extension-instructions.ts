@@ -26,8 +26,11 @@ const ARITHMETIC: readonly Instruction[] = [
 
 const MOVES: readonly Instruction[] = [
   instruction('0F 0D /r', 'prefetchw Ev', 'handler=nop'),
-  instruction('0F 38 F0 /r', 'movbe Gv,Mv', 'handler=movbe_load'),
-  instruction('0F 38 F1 /r', 'movbe Mv,Gv', 'handler=movbe_store'),
+  // With F3 there is no MOVBE, and with F2 it is CRC32.
+  ...['NP', '66'].flatMap((prefix) => [
+    instruction(`${prefix} 0F 38 F0 /r`, 'movbe Gv,Mv', 'handler=movbe_load'),
+    instruction(`${prefix} 0F 38 F1 /r`, 'movbe Mv,Gv', 'handler=movbe_store'),
+  ]),
 ];
 
 const SYSTEM: readonly Instruction[] = [

@@ -73,7 +73,7 @@ export const FIELD = {
   LIMIT: 0x0c8, // leave run() at the first block boundary where INSTRUCTIONS >= LIMIT
   INTERRUPT_LINE_32: 0x0d0, // INTR pin
   NMI_PENDING_32: 0x0d4,
-  SHADOW_32: 0x0d8, // 1: interrupts are held off for one instruction (STI, MOV SS, POP SS)
+  SHADOW_32: 0x0d8, // one of SHADOW: what the last instruction holds off until after the next one
   HALTED_32: 0x0dc,
   EXIT_32: 0x0e0, // the EXIT code that run() will return; 0 while nothing asks for an exit
   NMI_BLOCKED_32: 0x0e4, // from NMI delivery to IRET
@@ -107,6 +107,9 @@ export const FIELD = {
   DEADLINE: 0x2b8,
   RIP_MASK: 0x2c0, // what an instruction pointer is cut to: 64 bits in 64-bit mode, else 32
 
+  DEBUG_ARMED_32: 0x2c8, // kinds of breakpoints that DR7 enables: DEBUG_ARMED bits, derived by updateDebug()
+  DEBUG_DUE_32: 0x2cc, // DR6 bits of the debug exception that is due
+
   MSR: 0x300, // storage of the MSRs in core/msr.ts, 8 bytes each, 128 of them
 
   // x87: registers R0 to R7 (not ST(0) to ST(7)) of 16 bytes, significand first; an MMX register is a significand.
@@ -121,6 +124,7 @@ export const FIELD = {
   X87_DP: 0x8a0,
   X87_DS_32: 0x8a8,
   FERR_32: 0x8ac, // 1: the FERR# pin is asserted (an exception with CR0.NE clear), which a PC wires to IRQ 13
+  IGNNE_32: 0x8b0, // 1: the IGNNE# pin is asserted: x87 instructions do not stop for such an exception
 
   SSE: 0xa00, // XMM0 to XMM15 of 16 bytes
   MXCSR_32: 0xb00,
@@ -137,8 +141,15 @@ export const MODE = {
   USER: 0x40, // CPL 3
   LONG: 0x80,
   CODE64: 0x100, // 64-bit mode; then CODE32, STACK32 and FLAT are not set
-  WHOLE: 0x200, // CS: base 0, limit 4 GiB; or 64-bit mode. Nothing is decoded otherwise for it
+  WATCHED: 0x200, // data or port breakpoints are armed: each instruction is a block
+  WHOLE: 0x400, // CS: base 0, limit 4 GiB; or 64-bit mode. Nothing is decoded otherwise for it
 } as const;
+
+/** STI holds off interrupts; a load of SS holds off NMIs and debug exceptions as well. */
+export const SHADOW = { NONE: 0, STI: 1, STACK: 2 } as const;
+
+/** Kinds of breakpoints (SDM volume 3, section 17.2.4). */
+export const DEBUG_ARMED = { CODE: 1, DATA: 2, PORT: 4 } as const;
 
 /** Why run() returned. */
 export const EXIT = { NONE: 0, LIMIT: 1, HALT: 2, SHUTDOWN: 3, REQUEST: 4 } as const;

@@ -14,6 +14,16 @@ export class Random {
     return (mixed ^ (mixed >>> 14)) >>> 0;
   }
 
+  /** 64 of them. */
+  bits64(): bigint {
+    return (BigInt(this.bits()) << 32n) | BigInt(this.bits());
+  }
+
+  /** 8 of them. */
+  byte(): number {
+    return this.bits() >>> 24;
+  }
+
   /** An integer from 0 up to, not including, `limit`. */
   below(limit: number): number {
     return this.bits() % limit;
@@ -33,6 +43,13 @@ export class Random {
   /** A number of 32 bits, often one where something turns over. */
   value(): number {
     return this.once(2) ? this.bits() : this.pick(CORNERS);
+  }
+
+  /** The same with 64 bits. */
+  value64(): bigint {
+    if (this.once(2)) return this.bits64();
+    const value = BigInt(this.value());
+    return this.once(2) ? value : this.pick([value << 32n, BigInt.asUintN(64, -value), value | (value << 32n)]);
   }
 }
 
