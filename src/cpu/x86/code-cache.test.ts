@@ -249,6 +249,7 @@ test('a program that another program copies over itself through an alias runs as
   machine.memory.map({ segment: ram, gpa: gpa(0x200_0000), length: 0x10000, prot: 'rwx' });
   expect(machine.run(10_000)).toBe('halt');
   expect([machine.get('rax'), machine.get('rdx') - 0x6fb]).toEqual([50, 150]);
+});
 
 describe('a call out of its page, made often before, leads to what is there now', () => {
   const COUNTS = { eax: 'inc eax\nret', ecx: 'inc ecx\nret' };
