@@ -269,6 +269,24 @@ describe('skep run', () => {
     expect(status).toBe(130);
   });
 
+  test('without a name, a machine has the first of skep, skep-2 and so on that is free', async () => {
+    const args = ['run', '--bootrom', rom('here.rom', "mov dx, 0x3f8\nmov al, '!'\nout dx, al\ncli\nhlt")];
+    const children = [];
+    for (const names of ['skep\n', 'skep\nskep-2\n', 'skep\nskep-2\nskep-3\n']) {
+      const child = spawn(process.execPath, [SKEP, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+      children.push(child);
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      expect(skep(['list', '--names']).stdout).toBe(names);
+    }
+    expect(skep([...args, '--name', 'skep-2'])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/machine skep-2 is running already/),
+    });
+    const ends = children.map((child) => new Promise((resolve) => child.on('exit', resolve)));
+    for (const child of children) child.kill('SIGINT');
+    expect(await Promise.all(ends)).toEqual([130, 130, 130]);
+  });
+
   test('leaves no screenshot, and says why, when the guest has no picture', () => {
     const { status, stderr } = skep([
       'run',

@@ -123,7 +123,7 @@ describe("Linux's shell", () => {
     const child = spawn(process.execPath, shell(), { stdio: ['pipe', 'pipe', 'pipe'] });
     let complaint = '';
     child.stderr.on('data', (text: Buffer) => (complaint += text.toString()));
-    child.stdin.write('yes | head -c 50M\npoweroff -f\n');
+    child.stdin.write('yes | head -c 52428800\npoweroff -f\n');
     let length = 0;
     const residents: number[] = [];
     child.stdout.on('data', (chunk: Buffer) => {

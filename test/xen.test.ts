@@ -40,7 +40,7 @@ describe("Debian's Xen, a multiboot kernel", () => {
       ]);
       await run.runUntil('done.', 'serial', 120);
       expect(run.serial).toContain('Booting kernel on Xen');
-      expect(run.serial).toMatch(/x86_64\r?\n/);
+      expect(run.serial).toMatch(/^x86_64$/m);
     },
   );
 });

@@ -3,14 +3,13 @@ import { parseMemorySize } from '../machine/memory-size.ts';
 import type { RunOptions, SinkChoice } from '../host/run-options.ts';
 import type { Given } from './arguments.ts';
 
-/** The options of `skep run` as values, each checked as far as its text goes. */
-export function machineOptions(given: Given): RunOptions {
+/** The options of `skep run` but for the name, as values, each checked as far as its text goes. */
+export function machineOptions(given: Given): Omit<RunOptions, 'name'> {
   const value = <T>(name: string, parse: (text: string) => T): T | undefined => {
     const text = given.get(name);
     return text === undefined ? undefined : parse(text);
   };
   return {
-    name: given.get('name') ?? '',
     memory: parseMemorySize(given.get('memory') ?? ''),
     ...parseBootRom(given.get('bootrom')),
     kernelFile: given.get('kernel'),

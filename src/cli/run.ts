@@ -1,10 +1,17 @@
 import type { Given, Option } from './arguments.ts';
 import { STATUS, type Command } from './command.ts';
 import { machineOptions } from './run-options.ts';
+import { HostError } from '../host/host-error.ts';
+import type { Ending } from '../host/run-machine.ts';
+import type { RunOptions } from '../host/run-options.ts';
 import type { Stop } from '../machine/run-loop.ts';
 
 const OPTIONS: readonly Option[] = [
-  { name: 'name', value: 'NAME', default: 'skep', summary: 'name of the machine' },
+  {
+    name: 'name',
+    value: 'NAME',
+    summary: 'name of the machine; otherwise the first of skep, skep-2, skep-3 … that is free',
+  },
   { name: 'memory', value: 'SIZE', default: '128M', summary: 'RAM; a number below 1048576 counts MiB' },
   {
     name: 'bootrom',
@@ -58,9 +65,21 @@ export const run: Command = {
   operands: [],
   options: OPTIONS,
   run: async (given: Given) => {
-    // Most verbs need no machine of their own.
-    const { runMachine } = await import('../host/run-machine.ts');
-    const { stop, exitStatus = STATUS.DONE } = await runMachine(machineOptions(given));
+    const { stop, exitStatus = STATUS.DONE } = await runUnderFreeName(machineOptions(given), given.get('name'));
     return stop === 'debug-exit' ? exitStatus & 0xff : STATUS_OF[stop];
   },
 };
+
+async function runUnderFreeName(options: Omit<RunOptions, 'name'>, wanted: string | undefined): Promise<Ending> {
+  // Most verbs need no machine of their own.
+  const { runMachine } = await import('../host/run-machine.ts');
+  if (wanted !== undefined) return runMachine({ ...options, name: wanted });
+  for (let count = 1; ; count++) {
+    const name = count === 1 ? 'skep' : `skep-${count}`;
+    try {
+      return await runMachine({ ...options, name });
+    } catch (error) {
+      if (!(error instanceof HostError && error.code === 'EEXIST' && error.facts.machine === name)) throw error;
+    }
+  }
+}

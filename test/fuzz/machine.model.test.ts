@@ -37,9 +37,9 @@ type Operation =
   | { readonly do: 'unmap'; readonly nth: number };
 
 /** Places where something begins, ends, or may be put. */
-const PLACES = Array.from({ length: 21 }, (_, index) => 0xb_0000 + index * 0x4000).concat(
+const PLACES = Array.from({ length: 17 }, (_, index) => 0xc_0000 + index * 0x4000).concat(
   [
-    0x9_0000, 0xa_0000, 0x20_0000, 0x30_0000, 0x100_0000, 0x110_0000, 0xd000_0000, 0xe000_0000, 0xe000_1000,
+    0x9_0000, 0xa_0000, 0xb_f000, 0x20_0000, 0x30_0000, 0x100_0000, 0x110_0000, 0xd000_0000, 0xe000_0000, 0xe000_1000,
     0xe0ff_f000,
   ],
   [0xe100_0000, 0xfebf_f000, 0xfe00_0000, 0xfffe_0000, 0xffff_f000, 2 ** 32, 2 ** 33, 2 ** 40 - 4096],
@@ -69,18 +69,18 @@ const register = (slot: number, offsets: readonly number[]): fc.Arbitrary<Operat
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 6, arbitrary: register(0, [0x58, 0x5c, 0x70, 0x04]) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .constantFrom(0x0a, 0x0a, 0x4a, 0x4a, 0x4a, 0x6a, 0x1a)
+      .map((data): Operation => ({ do: 'configure', slot: 0, offset: 0x72, size: 1, value: data })),
+  },
   { weight: 6, arbitrary: register(2, [0x10, 0x18, 0x30]) },
   {
     weight: 3,
     arbitrary: fc
       .constantFrom(0, 2, 2, 2, 7)
       .map((data): Operation => ({ do: 'configure', slot: 2, offset: 4, size: 2, value: data })),
-  },
-  {
-    weight: 2,
-    arbitrary: fc
-      .constantFrom(0x48, 0x48, 0x48, 0x08, 0x40, 0x68, 0x58)
-      .map((data): Operation => ({ do: 'configure', slot: 0, offset: 0x72, size: 1, value: data })),
   },
   { weight: 1, arbitrary: register(2, [0x04, 0x0c, 0x14, 0x1c, 0x3c]) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('load' as const), size, address }) },

@@ -36,10 +36,8 @@ const WINDOWS = [
   { start: RAM, end: 0xfec0_0000 },
   { start: 2 ** 32, end: 2 ** 40 },
 ];
+const SMRAM = { start: 0xa_0000, end: 0xc_0000 };
 const PAM = { start: 0xc_0000, end: 0x10_0000 };
-const SMRAM = 0xa_0000;
-/** Bits of the SMRAM register: open, closed to data, locked, enabled; and the others, which never change. */
-const SMRAM_BITS = { open: 0x40, closed: 0x20, locked: 0x10, enabled: 0x08, others: 0x02 };
 const TOP = 2 ** 32;
 /** Devices that no BAR moves; the local APIC's page is moved by a register of its own. */
 const FIXED = [0xfec0_0000, 0xfed0_0000];
@@ -88,8 +86,8 @@ export class MapModel {
   readonly foreign: Map<string, Foreign> = new Map();
   refusals = 0;
   #command = 0;
+  #smram = 0;
   readonly #pam: Uint8Array = new Uint8Array(7);
-  #smram = SMRAM_BITS.others;
   /** What the attribute registers have last been able to make of the map. */
   #shown: Piece[] = [];
   #pieces: Piece[] = [];
@@ -120,7 +118,7 @@ export class MapModel {
   /** Every mapping, ascending. */
   mappings(): Piece[] {
     const fixed: Piece[] = [
-      { segment: 'ram', gpa: 0, offset: 0, length: SMRAM, prot: 'rwx' },
+      { segment: 'ram', gpa: 0, offset: 0, length: SMRAM.start, prot: 'rwx' },
       { segment: 'ram', gpa: PAM.end, offset: PAM.end, length: RAM - PAM.end, prot: 'rwx' },
       { segment: 'bootrom', gpa: TOP - BOOT_ROM, offset: 0, length: BOOT_ROM, prot: 'r-x' },
     ];
@@ -136,10 +134,16 @@ export class MapModel {
     for (let i = 0; i < size; i++) {
       const at = offset + i - 0x59;
       if (slot === 0 && at >= 0 && at < 7) this.#pam[at] = (value >>> (8 * i)) & (at === 0 ? 0x30 : 0x33);
-      if (slot === 0 && offset + i === 0x72) this.#controlSmram((value >>> (8 * i)) & 0x78);
+      if (slot === 0 && offset + i === 0x72) this.#controlSmram(value >>> (8 * i));
     }
     if (slot === 0) this.#applyPam();
     if (slot === 2) this.#configureDisplay(offset, size, value);
+  }
+
+  /** Bit 3 enables, 6 opens, 5 closes; 4 locks, which only a reset undoes, and takes 6 away. */
+  #controlSmram(value: number): void {
+    this.#smram = (value & 0x78) | (this.#smram & 0x10);
+    if ((this.#smram & 0x10) !== 0) this.#smram &= ~0x40;
   }
 
   setA20(on: boolean): void {
@@ -166,7 +170,7 @@ export class MapModel {
     for (const bar of this.bars) bar.value = bar.fixed;
     this.#command = 0;
     this.#pam.fill(0);
-    this.#smram = SMRAM_BITS.others;
+    this.#smram = 0;
     this.#a20 = true;
     this.#apic = APIC;
     this.#shown = this.#shown.filter(({ segment }) => segment === 'ram');
@@ -255,18 +259,11 @@ export class MapModel {
     return nibble & 3;
   }
 
-  /** Locked, it is closed, and stays locked. */
-  #controlSmram(bits: number): void {
-    const locked = (bits | this.#smram) & SMRAM_BITS.locked;
-    this.#smram = SMRAM_BITS.others | bits | locked;
-    if (locked !== 0) this.#smram &= ~SMRAM_BITS.open;
-  }
-
   /** Page by page; then neighbours that continue each other become one. All of it, or nothing when something is in the way. */
   #applyPam(): void {
     const pieces: Piece[] = [];
-    for (let gpa = SMRAM; gpa < PAM.end; gpa += PAGE) {
-      const page = this.#pamPage(gpa);
+    for (let gpa = SMRAM.start; gpa < PAM.end; gpa += PAGE) {
+      const page = gpa < PAM.start ? this.#smramPage(gpa) : this.#pamPage(gpa);
       if (page === undefined) continue;
       const last = pieces.at(-1);
       const continues =
@@ -283,10 +280,11 @@ export class MapModel {
     if (!inTheWay) this.#shown = pieces;
   }
 
+  #smramPage(gpa: number): Piece | undefined {
+    return (this.#smram & 0x68) === 0x48 ? { segment: 'ram', gpa, offset: gpa, length: PAGE, prot: 'rwx' } : undefined;
+  }
+
   #pamPage(gpa: number): Piece | undefined {
-    const { open, closed, enabled } = SMRAM_BITS;
-    const isOpen = (this.#smram & (open | closed | enabled)) === (open | enabled);
-    if (gpa < PAM.start) return isOpen ? { segment: 'ram', gpa, offset: gpa, length: PAGE, prot: 'rwx' } : undefined;
     const mode = this.#mode(gpa);
     if (mode % 2 === 1) return { segment: 'ram', gpa, offset: gpa, length: PAGE, prot: mode === 3 ? 'rwx' : 'r-x' };
     const offset = gpa - (PAM.end - BOOT_ROM);

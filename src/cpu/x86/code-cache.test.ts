@@ -254,7 +254,7 @@ test('a program that another program copies over itself through an alias runs as
 describe('a call out of its page, made often before, leads to what is there now', () => {
   const COUNTS = { eax: 'inc eax\nret', ecx: 'inc ecx\nret' };
   const THERE = 0x3f_f000;
-  const counts = (machine: FlatMachine): readonly number[] => [Number(machine.get('rax')), Number(machine.get('rcx'))];
+  const counts = (machine: FlatMachine): readonly number[] => [machine.get('rax'), machine.get('rcx')];
 
   test('after a store of other code', () => {
     using machine = new FlatMachine(`
@@ -315,7 +315,7 @@ describe('a call out of its page, made often before, leads to what is there now'
     machine.assemble(0x5000, 'inc ebx\nret');
     machine.assemble(0x6000, COUNTS.ecx);
     expect(machine.run(10_000)).toBe('halt');
-    expect([machine.get('rbx'), machine.get('rcx')].map(Number)).toEqual([2, 1]);
+    expect([machine.get('rbx'), machine.get('rcx')]).toEqual([2, 1]);
   });
 
   test('from a segment with another base', () => {

@@ -68,7 +68,8 @@ function publish(temporary: string, path: string): void {
 }
 
 function taken(path: string): HostError {
-  return new HostError('EEXIST', `a machine is running with the control socket ${path}`, { path });
+  const machine = basename(path, '.sock');
+  return new HostError('EEXIST', `a machine is running with the control socket ${path}`, { path, machine });
 }
 
 function listening(server: Server, path: string): Promise<void> {
