@@ -158,6 +158,8 @@ test('FXSAVE and FXRSTOR bring back x87, XMM and MXCSR', () => {
   expect(view.getUint32(DATA + 28, true)).toBe(0xffff);
 });
 
+const OVERFLOW = 0x08 | 0x20;
+
 const UNMASKED = (mask: number): string =>
   `mov dword [data], ${mask}\nldmxcsr [data]\nmov eax, 0x3f800000\nmovd xmm0, eax\npxor xmm1, xmm1\nat:`;
 
@@ -179,6 +181,38 @@ test('an exception before the result keeps those after it quiet', () => {
   const { engine, vector } = run(source);
   expect(vector).toBe(19);
   expect(engine.state.getUint32(FIELD.MXCSR_32, true) & 0x3f).toBe(4);
+});
+
+test.each([
+  // Lane 0 overflows to infinity, lane 1 is minus infinity: their sum would be INVALID.
+  ['dpps xmm0, xmm1, 0x31', 0x7f7f_ffff_7f7f_ffffn, 0xff80_0000_7f7f_ffffn],
+  ['dppd xmm0, xmm1, 0x31', 0x7fef_ffff_ffff_ffffn, 0xfff0_0000_0000_0000n],
+])('%s stops at the products when they raise an exception', (source, left, right) => {
+  const dwords = (at: number, value: bigint): string =>
+    `mov dword [data+${at}], ${value & 0xffff_ffffn}\nmov dword [data+${at + 4}], ${value >> 32n}\n`;
+  const isDouble = source.startsWith('dppd');
+  const operands = isDouble
+    ? dwords(0x10, left) + dwords(0x18, left) + dwords(0x20, left) + dwords(0x28, right)
+    : dwords(0x10, left) + dwords(0x18, 0n) + dwords(0x20, right) + dwords(0x28, 0n);
+  const load = 'movups xmm0, [data+0x10]\nmovups xmm1, [data+0x20]\n';
+  const { engine, vector } = run(`mov dword [data], 0x1b80\nldmxcsr [data]\n${operands}${load}${source}`);
+  expect(vector).toBe(19);
+  expect(engine.state.getUint32(FIELD.MXCSR_32, true) & 0x3f).toBe(OVERFLOW);
+});
+
+test.each([
+  'cvtps2pi mm0, xmm0',
+  'cvttps2pi mm0, xmm0',
+  'cvtpd2pi mm0, xmm0',
+  'cvttpd2pi mm0, xmm0',
+  'cvtpi2ps xmm0, mm0',
+])('%s has entered the MMX state when it raises an exception', (conversion) => {
+  // Everything unmasked: not-a-numbers are INVALID, and 7FFFFFFFh is INEXACT.
+  const ones = 'mov dword [data+0x10], 0x7fffffff\nmovq mm0, [data+0x10]\npcmpeqb xmm0, xmm0\n';
+  const { engine, vector } = run(`mov dword [data], 0\nldmxcsr [data]\n${ones}fninit\nfincstp\n${conversion}`);
+  expect(vector).toBe(19);
+  expect(engine.state.getUint32(FIELD.X87_TOP_32, true)).toBe(0);
+  expect(engine.state.getUint32(FIELD.X87_USED_32, true)).toBe(0xff);
 });
 
 test('a prefix that belongs to no row makes a vector instruction undefined', () => {
