@@ -182,14 +182,14 @@ test('an exception before the result keeps those after it quiet', () => {
 });
 
 test.each([
-  ['dpps xmm0, xmm1, 0x31', 'movq', '1, 0x3f800000', '0x3f800000, 0x3f800000'],
-  ['dppd xmm0, xmm1, 0x31', 'movups', '1, 0, 0, 0x3ff00000', '0, 0x3ff00000, 0, 0x3ff00000'],
+  ['dpps xmm0, xmm1, 0x31', 'movq', '0x7f7fffff, 0x7f7fffff', '0x3f7fffff, 0x3f800000'],
+  ['dppd xmm0, xmm1, 0x31', 'movups', '-1, 0x7fefffff, -1, 0x7fefffff', '-1, 0x3fefffff, 0, 0x3ff00000'],
 ])('%s stops at the products when they raise an exception', (source, load, left, right) => {
-  // Lane 0 is a denormal number, lane 1 is 1: their sum would be INEXACT.
-  const data = `jmp begin\nmask: dd 0x1e80\nleft: dd ${left}\nright: dd ${right}\nbegin: ldmxcsr [mask]\n`;
+  // The largest number times one, and times a little less, which is INEXACT: their sum would be an OVERFLOW.
+  const data = `jmp begin\nmask: dd 0xf80\nleft: dd ${left}\nright: dd ${right}\nbegin: ldmxcsr [mask]\n`;
   const { engine, vector } = run(`${data}${load} xmm0, [left]\n${load} xmm1, [right]\n${source}`);
   expect(vector).toBe(19);
-  expect(engine.state.getUint32(FIELD.MXCSR_32, true) & 0x3f).toBe(2);
+  expect(engine.state.getUint32(FIELD.MXCSR_32, true) & 0x3f).toBe(0x20);
 });
 
 test.each([
