@@ -7,7 +7,7 @@ import { until } from './control/controlled-machine.ts';
 import { MachineRun } from './machine-run.ts';
 import { hostTest, nodesTest } from './nodes/host-needs.ts';
 import { temporaryFolder } from './nodes/process-facts.ts';
-import { Random } from './random.ts';
+import { Random, SEED } from './random.ts';
 import { SkepRun } from './soak/skep-run.ts';
 
 const LENGTH = 4096;
@@ -135,7 +135,6 @@ there:  mov byte [CODE], 0x70
   });
 });
 
-const SEED = Number(process.env.SKEP_SEED ?? Date.now() % 2 ** 31);
 const ROUNDS = process.env.SKEP_NIGHTLY === '1' ? 100 : 6;
 const temporary = temporaryFolder();
 
