@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError } from '../src/index.ts';
+import { assemble, ConfigError } from '../src/index.ts';
 import { standstillBootRom, type KernelConfig } from '../src/machine/direct-boot.ts';
 import { planBoot } from '../src/machine/loaders/load.ts';
 import { Random, SEED } from './random.ts';
@@ -74,6 +74,48 @@ describe('a multiboot kernel', () => {
       start(MULTIBOOT_KERNEL, { modules: [{ name: 'm', bytes: new Uint8Array(4 * MiB) }] }, 4 * MiB),
     ).toThrow("module 'm' of 4194304 bytes does not fit");
   });
+});
+
+/** An ELF file of 32 bits with a PVH note: says the text of its command line and how many modules it has. */
+const PVH_KERNEL = `
+        org 0x100000
+        bits 32
+file:   db 0x7f, 'ELF', 1, 1, 1
+        times 9 db 0
+        dw 2, 3
+        dd 1, start, 52, 0, 0
+        dw 52, 32, 2, 0, 0, 0
+        dd 1, 0, file, file, end - file, 0x4000, 7, 4096
+        dd 4, note - file, note, note, 20, 20, 4, 4
+note:   dd 4, 4, 18
+        db 'Xen', 0
+        dd start
+start:  mov esp, file + 0x4000
+        cmp dword [ebx], 0x336ec578
+        jne .end
+        mov esi, [ebx + 24]
+        mov dx, 0x3f8
+.next:  lodsb
+        test al, al
+        jz .done
+        out dx, al
+        jmp .next
+.done:  mov al, [ebx + 12]
+        add al, '0'
+        out dx, al
+        mov esi, [ebx + 32]
+        mov al, [esi]
+        out dx, al
+.end:   mov al, 1
+        out 0xf4, al
+end:
+`;
+
+test('a PVH kernel finds command line, modules and the ACPI tables', async () => {
+  const module = { name: 'm', bytes: new Uint8Array(5000) };
+  using run = start(assemble(PVH_KERNEL).bytes, { modules: [module, module, module], commandLine: 'hello ' });
+  expect([await run.run(1), run.serial, run.machine.exitStatus]).toEqual(['debug-exit', 'hello 3R', 3]);
+  expect(run.machine.bootProtocol).toBe('PVH, ELF32');
 });
 
 test('the exit device is refused where something else is', () => {

@@ -1,7 +1,4 @@
 import { expect, test } from 'vitest';
-import { assemble } from '../src/index.ts';
-import { standstillBootRom } from '../src/machine/direct-boot.ts';
-import { MachineRun } from './machine-run.ts';
 import { runKernel } from './multiboot-kernel.ts';
 
 /**
@@ -154,48 +151,4 @@ tell:   mov eax, 1
 test('CPUID tells of a local APIC as long as it is switched on', async () => {
   using run = runKernel(SWITCH_KERNEL);
   expect([await run.run(1), run.serial]).toEqual(['debug-exit', '10']);
-});
-
-/** An ELF file of 32 bits with a PVH note: says the text of its command line and how many modules it has. */
-const PVH_KERNEL = `
-        org 0x100000
-        bits 32
-file:   db 0x7f, 'ELF', 1, 1, 1
-        times 9 db 0
-        dw 2, 3
-        dd 1, start, 52, 0, 0
-        dw 52, 32, 2, 0, 0, 0
-        dd 1, 0, file, file, end - file, 0x4000, 7, 4096
-        dd 4, note - file, note, note, 20, 20, 4, 4
-note:   dd 4, 4, 18
-        db 'Xen', 0
-        dd start
-start:  mov esp, file + 0x4000
-        cmp dword [ebx], 0x336ec578
-        jne .end
-        mov esi, [ebx + 24]
-        mov dx, 0x3f8
-.next:  lodsb
-        test al, al
-        jz .done
-        out dx, al
-        jmp .next
-.done:  mov al, [ebx + 12]
-        add al, '0'
-        out dx, al
-        mov esi, [ebx + 32]
-        mov al, [esi]
-        out dx, al
-.end:   mov al, 1
-        out 0xf4, al
-end:
-`;
-
-test('a PVH kernel finds command line, modules and the ACPI tables', async () => {
-  const module = { name: 'm', bytes: new Uint8Array(5000) };
-  const kernel = { name: 'kernel', bytes: assemble(PVH_KERNEL).bytes };
-  const boot = { kernel, modules: [module, module, module], commandLine: 'hello ' };
-  using run = new MachineRun({ bootRom: standstillBootRom(), boot, debugExit: 0xf4 });
-  expect([await run.run(1), run.serial, run.machine.exitStatus]).toEqual(['debug-exit', 'hello 3R', 3]);
-  expect(run.machine.bootProtocol).toBe('PVH, ELF32');
 });
