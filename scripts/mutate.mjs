@@ -165,7 +165,7 @@ class Mutated {
     if (key === 'argument' && parent.type === 'ReturnStatement') others.push('undefined');
     if (key === 'body' && parent.type === 'ArrowFunctionExpression' && type !== 'BlockStatement')
       others.push('undefined');
-    return others;
+    return others.filter((other) => other !== this.slice(node));
   }
 
   question(node, other) {

@@ -197,6 +197,18 @@ describe('sizing', () => {
     }
   });
 
+  test('before anybody writes it a BAR reads as its type, at address 0', () => {
+    for (const [type, value] of [
+      ['io', 1],
+      ['mem32', 0],
+      ['mem64', 4],
+      ['rom', 0],
+    ] as const) {
+      const { config, bars } = new Board().bar({ type, backing: 'handler' }, 4096);
+      expect([config.read(registerOf(type), 4), bars[0]?.address]).toEqual([value, 0]);
+    }
+  });
+
   test('a prefetchable BAR says so, and a guest cannot change the type bits', () => {
     const board = new Board();
     const backing: BarBacking = { handler: new Answer(0) };

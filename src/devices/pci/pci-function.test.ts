@@ -46,6 +46,15 @@ test('a reset takes bus mastering away, and every other bit of the command regis
   expect([pci.isBusMaster, pci.config.read(0x04, 2)]).toEqual([false, 0]);
 });
 
+test('the interrupt’s bit of the status register comes and goes alone', () => {
+  const pci = new PciFunction({ name: 'x', identity, interruptPin: 1, status: 0x280 });
+  const seen = [false, true, false].map((asserted) => {
+    pci.line.set(asserted);
+    return pci.config.read(0x06, 2);
+  });
+  expect(seen).toEqual([0x280, 0x288, 0x280]);
+});
+
 test('bus mastering is the guest’s to allow', () => {
   const pci = new PciFunction({ name: 'x', identity });
   expect(pci.isBusMaster).toBe(false);
