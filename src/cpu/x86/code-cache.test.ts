@@ -1,26 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { gpa } from '../../memory/index.ts';
 import { BareMachine } from './bare-machine.ts';
+import { FlatMachine } from './flat-machine.ts';
 
-const CODE = 0x1000;
-
-/** Flat 32-bit code at 1000h with a stack at 8000h. */
-class FlatMachine extends BareMachine {
-  constructor(source: string, length?: number) {
-    super(length);
-    this.assemble(CODE, source);
-    this.flatten();
-    this.set({ rip: CODE, rsp: 0x8000 });
-  }
-
-  flatten(): void {
-    for (const name of ['cs', 'ss', 'ds', 'es']) {
-      const attributes = name === 'cs' ? 0xc09b : 0xc093;
-      this.set({ [`${name}.base`]: 0, [`${name}.limit`]: 0xffff_ffff, [`${name}.attributes`]: attributes });
-    }
-    this.set({ cr0: 0x11 });
-  }
-}
+const { start: CODE } = FlatMachine;
 
 test('a store through an alias of a code page shows at once', () => {
   using machine = new FlatMachine(`

@@ -181,6 +181,32 @@ test('an exception before the result keeps those after it quiet', () => {
   expect(engine.state.getUint32(FIELD.MXCSR_32, true) & 0x3f).toBe(4);
 });
 
+test.each([
+  ['dpps xmm0, xmm1, 0x31', 'movq', '0x7f7fffff, 0x7f7fffff', '0x3f7fffff, 0x3f800000'],
+  ['dppd xmm0, xmm1, 0x31', 'movups', '-1, 0x7fefffff, -1, 0x7fefffff', '-1, 0x3fefffff, 0, 0x3ff00000'],
+])('%s stops at the products when they raise an exception', (source, load, left, right) => {
+  // The largest number times one, and times a little less, which is INEXACT: their sum would be an OVERFLOW.
+  const data = `jmp begin\nmask: dd 0xf80\nleft: dd ${left}\nright: dd ${right}\nbegin: ldmxcsr [mask]\n`;
+  const { engine, vector } = run(`${data}${load} xmm0, [left]\n${load} xmm1, [right]\n${source}`);
+  expect(vector).toBe(19);
+  expect(engine.state.getUint32(FIELD.MXCSR_32, true) & 0x3f).toBe(0x20);
+});
+
+test.each([
+  'cvtps2pi mm0, xmm0',
+  'cvttps2pi mm0, xmm0',
+  'cvtpd2pi mm0, xmm0',
+  'cvttpd2pi mm0, xmm0',
+  'cvtpi2ps xmm0, mm0',
+])('%s has entered the MMX state when it raises an exception', (conversion) => {
+  // Everything unmasked: not-a-numbers are INVALID, and 7FFFFFFFh is INEXACT.
+  const ones = 'mov dword [data+0x10], 0x7fffffff\nmovq mm0, [data+0x10]\npcmpeqb xmm0, xmm0\n';
+  const { engine, vector } = run(`mov dword [data], 0\nldmxcsr [data]\n${ones}fninit\nfincstp\n${conversion}`);
+  expect(vector).toBe(19);
+  expect(engine.state.getUint32(FIELD.X87_TOP_32, true)).toBe(0);
+  expect(engine.state.getUint32(FIELD.X87_USED_32, true)).toBe(0xff);
+});
+
 test('a prefix that belongs to no row makes a vector instruction undefined', () => {
   expect(run('db 0xf3, 0x0f, 0x14, 0xc0').vector).toBe(6);
   expect(run('db 0xf2, 0x0f, 0xfc, 0xc0').vector).toBe(6);

@@ -19,8 +19,9 @@ const PS = 0x80n;
 const G = 0x100n;
 const NX = 1n << 63n;
 
-type Access = 'read' | 'write' | 'fetch';
-const ACCESSES: readonly Access[] = ['read', 'write', 'fetch'];
+/** CLFLUSH is checked as a read is. */
+type Access = 'read' | 'write' | 'fetch' | 'flush';
+const ACCESSES: readonly Access[] = ['read', 'write', 'fetch', 'flush'];
 
 /** How a kind of paging lays out its structures. */
 interface Layout {
@@ -77,7 +78,10 @@ function mapIdentity(): void {
 /** Every page of 4 KiB that the test maps holds `jmp $`, so that a fetch from it stays. */
 machine.load(FRAME, [0xeb, 0xfe, 0, 0]);
 machine.load(0x20_0000, [0xeb, 0xfe, 0, 0]);
-const labels = machine.assemble(ProtectedMachine.start, 'read: mov al, [ebx]\n jmp $\nwrite: mov [ebx], al\n jmp $\n');
+const labels = machine.assemble(
+  ProtectedMachine.start,
+  'read: mov al, [ebx]\n jmp $\nwrite: mov [ebx], al\n jmp $\nflush: clflush [ebx]\n jmp $\n',
+);
 mapIdentity();
 
 function usePaging(layout: Layout, { cr0 = 0, cr4 = 0, efer = 0 } = {}): void {

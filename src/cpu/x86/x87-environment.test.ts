@@ -64,6 +64,42 @@ describe('in real mode', () => {
   });
 });
 
+describe('in flat protected mode', () => {
+  const machine = new BareMachine();
+  afterAll(() => machine[Symbol.dispose]());
+  const SELECTORS = { cs: 8, ds: 16, es: 16, ss: 24 } as const;
+
+  function run(source: string): void {
+    machine.engine.reset();
+    for (const [name, selector] of Object.entries(SELECTORS)) {
+      const attributes = name === 'cs' ? 0xc09b : 0xc093;
+      machine.set({ [name]: selector, [`${name}.base`]: 0, [`${name}.limit`]: 0xffff_ffff });
+      machine.set({ [`${name}.attributes`]: attributes });
+    }
+    machine.set({ rip: CODE, rsp: DATA + 0x20, rbp: DATA + 0x20, rbx: DATA + 0x20, cr0: 0x11 });
+    machine.assemble(CODE, `${names(DATA)}${source}\nhlt`);
+    expect(machine.run(100)).toBe('halt');
+  }
+
+  it.each([
+    ['[esp]', 'ss'],
+    ['[ebp+4]', 'ss'],
+    ['[ebp+ecx*4]', 'ss'],
+    ['[ebx]', 'ds'],
+    ['[number]', 'ds'],
+  ] as const)('the operand %s is in the segment %s', (operand, segment) => {
+    run(`fninit\nfld1\nfdiv dword ${operand}\nfnstenv [image]`);
+    expect(machine.u16(DATA + 0x40 + 24)).toBe(SELECTORS[segment]);
+  });
+
+  it('an image of 16 bits has no opcode: after FLDENV it is 0', () => {
+    run('fninit\nfld1\no16 fnstenv [image]\no16 fldenv [image]\nfnstenv [image]');
+    expect(machine.u32(DATA + 0x40 + 16) >>> 16).toBe(0);
+    run('fninit\nfldpi\nfnstenv [image]\nfldenv [image]\nfnstenv [image]');
+    expect(machine.u32(DATA + 0x40 + 16) >>> 16).toBe(0x1eb);
+  });
+});
+
 describe('in long mode', () => {
   const machine = new LongMachine();
   afterAll(() => machine[Symbol.dispose]());

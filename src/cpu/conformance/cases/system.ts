@@ -11,6 +11,9 @@ export const SYSTEM: readonly Case[] = [
   ['ud2', '', '#UD'],
   ['ud1 eax, ebx', '', '#UD'],
   ['ud0 eax, ebx', '', '#UD'],
+  // MOVBE has no form with F3.
+  ['db 0xf3, 0x0f, 0x38, 0xf0, 0x06', '', '#UD'],
+  ['db 0xf3, 0x0f, 0x38, 0xf1, 0x06', '', '#UD'],
   ['rsm', '', '#UD'],
   ['db 0x0f, 0x04', '', '#UD'],
   ['db 0x0f, 0xa6, 0xc0', '', '#UD'],
