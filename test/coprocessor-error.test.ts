@@ -1,7 +1,5 @@
 import { expect, test } from 'vitest';
-import { assemble } from '../src/index.ts';
-import { standstillBootRom } from '../src/machine/direct-boot.ts';
-import { MachineRun } from './machine-run.ts';
+import { runKernel } from './multiboot-kernel.ts';
 
 /**
  * Divides by zero with CR0.NE clear, as programs did before processors had interrupt 16: says `a`, and `b` when the next
@@ -9,15 +7,8 @@ import { MachineRun } from './machine-run.ts';
  */
 const kernel = (flags: 'sti' | 'cli'): string => `
 TABLE   equ 0x102000
-STACK   equ 0x104000
 
-        org 0x100000
-        bits 32
-header: dd 0x1badb002, 0x10003, 0xe4514ffb
-        dd header, header, 0, STACK, start
-
-start:  mov esp, STACK
-        mov eax, error
+main:   mov eax, error
         mov edi, TABLE + 8 * 0x2d
         mov [edi], ax
         mov word [edi + 2], 0x10
@@ -95,17 +86,12 @@ setup:  dw 0x20
 setup_end:
 `;
 
-function start(flags: 'sti' | 'cli'): MachineRun {
-  const boot = { kernel: { name: 'kernel', bytes: assemble(kernel(flags)).bytes }, modules: [], commandLine: '' };
-  return new MachineRun({ bootRom: standstillBootRom(), boot, debugExit: 0xf4 });
-}
-
 test('an x87 error with CR0.NE clear comes as interrupt 13, before the next x87 instruction', async () => {
-  using run = start('sti');
+  using run = runKernel(kernel('sti'));
   expect([await run.run(1), run.serial]).toEqual(['debug-exit', 'aIbaIb']);
 });
 
 test('where nobody takes the interrupt the processor waits in front of that instruction', async () => {
-  using run = start('cli');
+  using run = runKernel(kernel('cli'));
   expect([await run.run(0.01), run.serial]).toEqual(['time-limit', 'a']);
 });

@@ -1,7 +1,5 @@
-import { assemble } from '../src/index.ts';
-import { gpa } from '../src/memory/index.ts';
-import { standstillBootRom } from '../src/machine/direct-boot.ts';
-import { MachineRun } from './machine-run.ts';
+import { gpa } from '../src/index.ts';
+import { runKernel } from './multiboot-kernel.ts';
 
 const ANSWERS = 0x10_3000;
 
@@ -25,15 +23,10 @@ export async function askCpuid(leaves: readonly number[]): Promise<CpuidAnswer[]
         mov [${ANSWERS + 16 * index + 12}], edx`,
   );
   const program = `
-        org 0x100000
-        bits 32
-header: dd 0x1badb002, 0x10003, 0xe4514ffb
-        dd header, header, 0, 0x104000, start
-start:  ${asked.join('')}
+main:   ${asked.join('')}
         mov al, 0
         out 0xf4, al`;
-  const boot = { kernel: { name: 'cpuid', bytes: assemble(program).bytes }, modules: [], commandLine: '' };
-  using run = new MachineRun({ bootRom: standstillBootRom(), boot, debugExit: 0xf4 });
+  using run = runKernel(program);
   await run.run(1);
   const bytes = new Uint8Array(16 * leaves.length);
   run.machine.memory.read(gpa(ANSWERS), bytes);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError } from '../src/index.ts';
+import { assemble, ConfigError } from '../src/index.ts';
 import { standstillBootRom, type KernelConfig } from '../src/machine/direct-boot.ts';
 import { planBoot } from '../src/machine/loaders/load.ts';
+import { Random, SEED } from './random.ts';
 import { MachineRun } from './machine-run.ts';
 import { MULTIBOOT_KERNEL } from './multiboot-kernel.ts';
 import { stockFile, stockTest } from './stock-guest.ts';
@@ -75,6 +76,48 @@ describe('a multiboot kernel', () => {
   });
 });
 
+/** An ELF file of 32 bits with a PVH note: says the text of its command line and how many modules it has. */
+const PVH_KERNEL = `
+        org 0x100000
+        bits 32
+file:   db 0x7f, 'ELF', 1, 1, 1
+        times 9 db 0
+        dw 2, 3
+        dd 1, start, 52, 0, 0
+        dw 52, 32, 2, 0, 0, 0
+        dd 1, 0, file, file, end - file, 0x4000, 7, 4096
+        dd 4, note - file, note, note, 20, 20, 4, 4
+note:   dd 4, 4, 18
+        db 'Xen', 0
+        dd start
+start:  mov esp, file + 0x4000
+        cmp dword [ebx], 0x336ec578
+        jne .end
+        mov esi, [ebx + 24]
+        mov dx, 0x3f8
+.next:  lodsb
+        test al, al
+        jz .done
+        out dx, al
+        jmp .next
+.done:  mov al, [ebx + 12]
+        add al, '0'
+        out dx, al
+        mov esi, [ebx + 32]
+        mov al, [esi]
+        out dx, al
+.end:   mov al, 1
+        out 0xf4, al
+end:
+`;
+
+test('a PVH kernel finds command line, modules and the ACPI tables', async () => {
+  const module = { name: 'm', bytes: new Uint8Array(5000) };
+  using run = start(assemble(PVH_KERNEL).bytes, { modules: [module, module, module], commandLine: 'hello ' });
+  expect([await run.run(1), run.serial, run.machine.exitStatus]).toEqual(['debug-exit', 'hello 3R', 3]);
+  expect(run.machine.bootProtocol).toBe('PVH, ELF32');
+});
+
 test('the exit device is refused where something else is', () => {
   const boot = { kernel: text('kernel', ''), modules: [], commandLine: '' };
   expect(() => new MachineRun({ bootRom: standstillBootRom(), boot })).toThrow('is no bzImage');
@@ -106,23 +149,18 @@ describe("the headers of Debian's kernels", () => {
     expect([protocol, registers['rip']]).toEqual(['Linux 2.15, 32-bit', BigInt(16 * MiB)]);
   });
 
-  const seed = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
-  stockTest(`with some bytes changed are started or refused in one sentence (seed ${seed})`, ['vmlinuz-686'], () => {
+  stockTest(`with some bytes changed are started or refused in one sentence (seed ${SEED})`, ['vmlinuz-686'], () => {
     const image = stockFile('vmlinuz-686');
-    let state = seed | 1;
-    const below = (limit: number): number => {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-      return Math.floor((state / 2 ** 32) * limit);
-    };
+    const random = new Random(SEED);
     let [started, refused] = [0, 0];
     for (let round = 0; round < 5000; round++) {
-      const undo = Array.from({ length: 1 + below(4) }, () => {
-        const at = 0x1f0 + below(0x90);
+      const undo = Array.from({ length: 1 + random.below(4) }, () => {
+        const at = 0x1f0 + random.below(0x90);
         const before = image[at] ?? 0;
-        image[at] = [0, 0xff, below(256), 1 << below(8)][below(4)] ?? 0;
+        image[at] = random.pick([0, 0xff, random.byte(), 1 << random.below(8)]);
         return [at, before] as const;
       });
-      const length = below(10) === 0 ? below(image.length) : image.length;
+      const length = random.once(10) ? random.below(image.length) : image.length;
       try {
         const { writes } = planBoot(request(image.subarray(0, length)));
         for (const { gpa, bytes } of writes) {

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { assemble, mapTable, standstillBootRom, type MachineConfig } from '../src/index.ts';
-import { MachineRun } from './machine-run.ts';
+import { mapTable, type MachineConfig } from '../src/index.ts';
+import type { MachineRun } from './machine-run.ts';
+import { runKernel } from './multiboot-kernel.ts';
 import { stockFile, stockTest } from './stock-guest.ts';
 
 const MiB = 2 ** 20;
 
-/** What every program begins and ends with: both BARs of the engine placed, then `main`, then the exit device. */
+/** What every program begins and ends with: both BARs of the engine placed, then `program`, then the exit device. */
 const FRAME = `
 ENGINE  equ 0x80001800
 ISA     equ 0x80000800
@@ -26,12 +27,7 @@ FILL    equ 2
 LOAD    equ 3
 STORE   equ 4
 
-        org 0x100000
-        bits 32
-header: dd 0x1badb002, 0x10003, 0xe4514ffb
-        dd header, header, 0, 0x108000, start
-start:  mov esp, 0x108000
-        mov ecx, ENGINE
+main:   mov ecx, ENGINE
         call select
         in eax, dx
         cmp eax, 0x5ce91234
@@ -45,7 +41,7 @@ start:  mov esp, 0x108000
         mov ecx, ENGINE + 4
         mov eax, 7
         call set
-        call main
+        call program
 .end:   mov al, 0
         out 0xf4, al
         jmp .end
@@ -108,13 +104,8 @@ say:    push edx
 `;
 
 function start(program: string, config: Partial<MachineConfig> = {}): MachineRun {
-  const kernel = { name: 'kernel', bytes: assemble(FRAME + program).bytes };
-  const boot = { kernel, modules: [], commandLine: '' };
-  return new MachineRun({
-    bootRom: standstillBootRom(),
+  return runKernel(FRAME + program, {
     memory: 16 * MiB,
-    boot,
-    debugExit: 0xf4,
     display: { width: 640, height: 480 },
     wired: true,
     dmaEngine: { iommu: true },
@@ -143,7 +134,7 @@ const ram = ({ machine }: MachineRun): Uint8Array => machine.memory.segment('ram
 
 test('the guest executes what DMA has written over instructions that it has just executed', async () => {
   const program = `
-main:   mov ebx, 1000
+program: mov ebx, 1000
 .warm:  call code
         dec ebx
         jnz .warm
@@ -167,7 +158,7 @@ second: mov al, '2'
 });
 
 const REACH = `
-main:   mov ecx, DISPLAY + 0x10
+program: mov ecx, DISPLAY + 0x10
         mov eax, 0xfd000000
         call set
         mov ecx, DISPLAY + 4
@@ -222,7 +213,7 @@ test.each([
 
 /** Waits until a transfer of 32 KiB to C0000 is on its way, does something to the map, and lets it end. */
 const inFlight = (change: string): string => `
-main:   mov ecx, DISPLAY + 0x10
+program: mov ecx, DISPLAY + 0x10
         mov eax, 0xfd000000
         call set
         mov ecx, DISPLAY + 4
@@ -289,8 +280,8 @@ test('a deterministic run with DMA in it repeats, to the instruction', async () 
 stockTest('an IOMMU domain follows stock firmware, which shadows itself with PAM', ['bios-256k.bin'], async () => {
   const bootRom = stockFile('bios-256k.bin');
   const config = { bootRom, boot: undefined, wired: true };
-  using plain = start('main: ret', { ...config, dmaEngine: undefined });
-  using run = start('main: ret', { ...config, dmaEngine: { iommu: true } });
+  using plain = start('program: ret', { ...config, dmaEngine: undefined });
+  using run = start('program: ret', { ...config, dmaEngine: { iommu: true } });
   for (const each of [plain, run]) await each.runUntil('No bootable device.', 'debugConsole');
   expect(mapOf(run)).toEqual(mapOf(plain).map((mapping) => ({ ...mapping, iommu: mapping.segment === 'ram' })));
   const reached = [...run.machine.memory].filter(({ segment }) => segment.kind === 'sysmem');
@@ -300,7 +291,7 @@ stockTest('an IOMMU domain follows stock firmware, which shadows itself with PAM
 
 test('the end of a transfer is an interrupt, by level, that the guest takes and acknowledges', async () => {
   const program = `
-main:   mov eax, handler
+program: mov eax, handler
         mov edi, 0x109000 + 8 * 0x2b
         mov [edi], ax
         mov word [edi + 2], 0x10
@@ -369,7 +360,7 @@ table:  dw 0x7ff
 
 test('a reset ends a transfer, and the engine can reach memory through a new domain afterwards', async () => {
   const program = `
-main:   mov dx, PATTERN
+program: mov dx, PATTERN
         mov eax, 0x01010101
         out dx, eax
         mov edi, 0x200000

@@ -2,39 +2,22 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { assemble, gpa } from '../src/index.ts';
+import { gpa } from '../src/index.ts';
+import { ENTER_FLAT, romOf } from './boot-rom.ts';
 import { until } from './control/controlled-machine.ts';
 import { MachineRun } from './machine-run.ts';
 import { hostTest, nodesTest } from './nodes/host-needs.ts';
 import { temporaryFolder } from './nodes/process-facts.ts';
-import { Random } from './random.ts';
+import { Random, SEED } from './random.ts';
 import { SkepRun } from './soak/skep-run.ts';
 
 const LENGTH = 4096;
-const CODE_LENGTH = 0x1_0000;
 
 /** A boot ROM whose code runs in protected mode, flat; `VARS` is where the variables' chip is, `CODE` the ROM's own. */
 function guest(code: string): Uint8Array {
-  const source = `
+  return romOf(`${ENTER_FLAT}
 CODE    equ 0xffff0000
 VARS    equ CODE - ${LENGTH}
-        org 0xf0000
-        bits 16
-        cli
-        lgdt [cs:table - 0xf0000]
-        mov eax, 1
-        mov cr0, eax
-        jmp dword 8:protected
-table:  dw 23
-        dd descriptors
-descriptors:
-        dd 0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300
-        bits 32
-protected:
-        mov ax, 16
-        mov ds, ax
-        mov ss, ax
-        mov esp, 0x8000
 ${code}
         jmp $
 say:    mov dx, 0x3f8
@@ -55,12 +38,7 @@ off:    mov dx, 0xcf8
         mov dx, 0x604
         mov ax, 0x2000
         out dx, ax
-        times 0xfff0 - ($ - $$) db 0x90
-        bits 16
-        jmp 0xf000:0
-        times ${CODE_LENGTH} - ($ - $$) db 0
-`;
-  return assemble(source).bytes;
+`);
 }
 
 const erased = (): Uint8Array => new Uint8Array(LENGTH).fill(0xff);
@@ -135,7 +113,6 @@ there:  mov byte [CODE], 0x70
   });
 });
 
-const SEED = Number(process.env.SKEP_SEED ?? Date.now() % 2 ** 31);
 const ROUNDS = process.env.SKEP_NIGHTLY === '1' ? 100 : 6;
 const temporary = temporaryFolder();
 

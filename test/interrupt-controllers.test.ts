@@ -1,7 +1,5 @@
 import { expect, test } from 'vitest';
-import { assemble } from '../src/index.ts';
-import { standstillBootRom } from '../src/machine/direct-boot.ts';
-import { MachineRun } from './machine-run.ts';
+import { runKernel } from './multiboot-kernel.ts';
 
 /**
  * Uses every interrupt controller but the 8259s, and says a letter for each source that has interrupted it as often as it
@@ -14,15 +12,8 @@ IO      equ 0xfec00000
 HPET    equ 0xfed00000
 TABLE   equ 0x102000
 COUNTS  equ 0x103000
-STACK   equ 0x104000
 
-        org 0x100000
-        bits 32
-header: dd 0x1badb002, 0x10003, 0xe4514ffb
-        dd header, header, 0, STACK, start
-
-start:  mov esp, STACK
-        mov eax, timer
+main:   mov eax, timer
         mov edi, TABLE + 8 * 0x40
         call gate
         mov eax, other
@@ -129,8 +120,7 @@ pointer: dw 0x7ff
 `;
 
 test('a guest that programs local APIC, I/O APIC and HPET gets its interrupts from each', async () => {
-  const boot = { kernel: { name: 'kernel', bytes: assemble(KERNEL).bytes }, modules: [], commandLine: '' };
-  using run = new MachineRun({ bootRom: standstillBootRom(), boot, debugExit: 0xf4 });
+  using run = runKernel(KERNEL);
   expect([await run.run(1), run.serial]).toEqual(['debug-exit', 'TSHPL']);
   // 5 x 50 us, 10 + 3 x 20 us, 2 x 83.8 us after the edge with which mode 2 begins, 30 us; and the instructions between.
   expect(run.machine.now()).toBeGreaterThan(517_000);
@@ -139,12 +129,7 @@ test('a guest that programs local APIC, I/O APIC and HPET gets its interrupts fr
 
 /** Says whether CPUID tells of a local APIC before and after it is switched off in IA32_APIC_BASE. */
 const SWITCH_KERNEL = `
-        org 0x100000
-        bits 32
-header: dd 0x1badb002, 0x10003, 0xe4514ffb
-        dd header, header, 0, end, start
-start:  mov esp, end
-        call tell
+main:   call tell
         mov ecx, 0x1b
         rdmsr
         and eax, 0xfffff7ff
@@ -161,56 +146,9 @@ tell:   mov eax, 1
         mov dx, 0x3f8
         out dx, al
         ret
-        times 64 db 0
-end:
 `;
 
 test('CPUID tells of a local APIC as long as it is switched on', async () => {
-  const boot = { kernel: { name: 'kernel', bytes: assemble(SWITCH_KERNEL).bytes }, modules: [], commandLine: '' };
-  using run = new MachineRun({ bootRom: standstillBootRom(), boot, debugExit: 0xf4 });
+  using run = runKernel(SWITCH_KERNEL);
   expect([await run.run(1), run.serial]).toEqual(['debug-exit', '10']);
-});
-
-/** An ELF file of 32 bits with a PVH note: says the text of its command line and how many modules it has. */
-const PVH_KERNEL = `
-        org 0x100000
-        bits 32
-file:   db 0x7f, 'ELF', 1, 1, 1
-        times 9 db 0
-        dw 2, 3
-        dd 1, start, 52, 0, 0
-        dw 52, 32, 2, 0, 0, 0
-        dd 1, 0, file, file, end - file, 0x4000, 7, 4096
-        dd 4, note - file, note, note, 20, 20, 4, 4
-note:   dd 4, 4, 18
-        db 'Xen', 0
-        dd start
-start:  mov esp, file + 0x4000
-        cmp dword [ebx], 0x336ec578
-        jne .end
-        mov esi, [ebx + 24]
-        mov dx, 0x3f8
-.next:  lodsb
-        test al, al
-        jz .done
-        out dx, al
-        jmp .next
-.done:  mov al, [ebx + 12]
-        add al, '0'
-        out dx, al
-        mov esi, [ebx + 32]
-        mov al, [esi]
-        out dx, al
-.end:   mov al, 1
-        out 0xf4, al
-end:
-`;
-
-test('a PVH kernel finds command line, modules and the ACPI tables', async () => {
-  const module = { name: 'm', bytes: new Uint8Array(5000) };
-  const kernel = { name: 'kernel', bytes: assemble(PVH_KERNEL).bytes };
-  const boot = { kernel, modules: [module, module, module], commandLine: 'hello ' };
-  using run = new MachineRun({ bootRom: standstillBootRom(), boot, debugExit: 0xf4 });
-  expect([await run.run(1), run.serial, run.machine.exitStatus]).toEqual(['debug-exit', 'hello 3R', 3]);
-  expect(run.machine.bootProtocol).toBe('PVH, ELF32');
 });

@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest';
 import { eventLoopPace } from '../src/host/event-loop-pace.ts';
 import type { Pace } from '../src/index.ts';
-import { Random } from './random.ts';
+import { Random, SEED } from './random.ts';
 import { LinuxGuest, WARNINGS } from './linux-guest.ts';
 import type { TestHost } from './machine-run.ts';
 import { nightlyTest, stockTest, type StockFile } from './stock-guest.ts';
@@ -52,8 +52,6 @@ class BusyHost implements TestHost {
     wake() {},
   };
 }
-
-const SEED = Number(process.env.SKEP_SEED ?? Date.now() % 1e6);
 
 const HOSTS: readonly (readonly [
   name: string,

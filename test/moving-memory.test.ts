@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { assemble, gpa, standstillBootRom } from '../src/index.ts';
-import { MachineRun } from './machine-run.ts';
+import { assemble, gpa } from '../src/index.ts';
+import type { MachineRun } from './machine-run.ts';
+import { runKernel } from './multiboot-kernel.ts';
 
 /** The display's configuration space: slot 2. */
 const DISPLAY = 0x8000_1000;
@@ -12,12 +13,6 @@ LOCAL   equ 0xfee00000
 DISPLAY equ ${DISPLAY}
 PIXELS  equ ${PIXELS}
 TABLE   equ 0x102000
-STACK   equ 0x104000
-
-        org 0x100000
-        bits 32
-header: dd 0x1badb002, 0x10003, 0xe4514ffb
-        dd header, header, 0, STACK, start
 
 ; Writes EAX to configuration space.
 put:    push edx
@@ -63,13 +58,12 @@ pointer: dw 0x7ff
 exit:   out 0xf4, al
         jmp exit
 
-start:  mov esp, STACK
+main:
 `;
 
 function start(guest: string, optionRom?: Uint8Array): MachineRun {
-  const boot = { kernel: { name: 'guest', bytes: assemble(PROLOGUE + guest).bytes }, modules: [], commandLine: '' };
   const display = { width: 640, height: 480, ...(optionRom === undefined ? {} : { optionRom }) };
-  return new MachineRun({ bootRom: standstillBootRom(), memory: 16 * 2 ** 20, boot, display, debugExit: 0xf4 });
+  return runKernel(PROLOGUE + guest, { memory: 16 * 2 ** 20, display });
 }
 
 /** The trace without times, from the guest's own first action on. */

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
-import { assemble, gpa, standstillBootRom, type Machine } from '../src/index.ts';
+import { gpa, standstillBootRom, type Machine } from '../src/index.ts';
 import { placeTables } from '../src/machine/acpi/table-set.ts';
 import { acpiTables } from '../src/machine/acpi/tables.ts';
 import { HIGH_RAM_START, pciWindows, ramLayout } from '../src/machine/layout.ts';
 import { MachineRun } from './machine-run.ts';
+import { runKernel } from './multiboot-kernel.ts';
 
 /** What went wrong in other monitors and needs a whole machine to be seen. `docs/specification.md` has the rules. */
 
@@ -11,28 +12,14 @@ const MiB = 2 ** 20;
 const GiB = 2 ** 30;
 const SIZES = [1, 2, 4] as const;
 
-function machineOf(memory: number, kernel?: string): MachineRun {
-  const boot = { kernel: { name: 'guest', bytes: assemble(kernel ?? '').bytes }, modules: [], commandLine: '' };
-  return new MachineRun({
-    bootRom: standstillBootRom(),
-    memory,
-    display: { width: 640, height: 480 },
-    debugExit: 0xf4,
-    ...(kernel === undefined ? {} : { boot }),
-  });
+function machineOf(memory: number): MachineRun {
+  return new MachineRun({ bootRom: standstillBootRom(), memory, display: { width: 640, height: 480 } });
 }
 
-/** A kernel of 32 bits in flat memory; it ends with what is in AL. */
-const kernel = (text: string): string => `
-        org 0x100000
-        bits 32
-header: dd 0x1badb002, 0x10003, 0xe4514ffb
-        dd header, header, 0, 0x104000, start
-start:  mov esp, 0x104000
-${text}
-exit:   out 0xf4, al
-        jmp exit
-`;
+/** A machine that runs this code, and ends with what is then in AL. */
+function running(code: string): MachineRun {
+  return runKernel(`main:\n${code}\nexit: out 0xf4, al\njmp exit\n`, { memory: 16 * MiB });
+}
 
 /** A register of the display, written as firmware does. */
 function configure({ ports }: Machine, register: number, value: number): void {
@@ -68,9 +55,7 @@ test('a machine with less than 16 MiB says 0 above 16 MiB, and not nearly 4 GiB'
 
 // spec 43: FreeBSD D50116, d8c4c2ce68ee, PR 286467: an access to an address that nothing backs ended the run
 test('a guest reads all ones where nothing is, writes there harm nothing, and it goes on', async () => {
-  using run = machineOf(
-    16 * MiB,
-    kernel(`
+  using run = running(`
         mov dword [0x90000000], 0x12345678
         mov eax, [0x90000000]
         and eax, [0xfec10000]
@@ -78,17 +63,14 @@ test('a guest reads all ones where nothing is, writes there harm nothing, and it
         mov bx, [0x8fffffff]            ; across pages: a byte at a time
         inc bx
         or al, bl
-`),
-  );
+`);
   expect([await run.run(1), run.machine.exitStatus]).toEqual(['debug-exit', 1]);
   expect([run.machine.mmio.unclaimedReads, run.machine.mmio.unclaimedWrites]).toEqual([4, 1]);
 });
 
 // spec 44: FreeBSD rS361082: an access to the local APIC that user space had to emulate was handled by nobody
 test('the registers of the local APIC answer every kind of instruction, and everybody else on the bus', async () => {
-  using run = machineOf(
-    16 * MiB,
-    kernel(`
+  using run = running(`
         mov esi, 0xfee00030
         lodsd
         mov edi, 0x110000
@@ -108,8 +90,7 @@ test('the registers of the local APIC answer every kind of instruction, and ever
         test dword [edi], 0x100
         setz bl
         or al, bl
-`),
-  );
+`);
   expect([await run.run(1), run.machine.exitStatus]).toEqual(['debug-exit', 1]);
   expect(run.machine.mmio.read(0xfee0_0030, 4)).toBe(0x0105_0014);
 });

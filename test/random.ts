@@ -1,3 +1,6 @@
+/** The seed of a test's random numbers, which it prints: with it in SKEP_SEED they come again. */
+export const SEED: number = Number(process.env.SKEP_SEED ?? Date.now() % 2 ** 31);
+
 /** Random numbers that a seed replays (mulberry32). */
 export class Random {
   #state: number;
@@ -27,6 +30,11 @@ export class Random {
   /** An integer from 0 up to, not including, `limit`. */
   below(limit: number): number {
     return this.bits() % limit;
+  }
+
+  /** A number from 0 up to, not including, 1. */
+  fraction(): number {
+    return this.bits() / 2 ** 32;
   }
 
   /** True once in `times`. */

@@ -41,10 +41,47 @@ describe('the tree is tidy:', () => {
   });
 });
 
+/** The headings of a page, as links to them are written. */
+const headings = (page: string): string[] =>
+  [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  );
+
 describe('the documents hold:', () => {
-  test.each(PAGES)('every link of %s leads to a file', (page) => {
-    const links = [...read(page).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, target = '']) => target);
-    expect(links.filter((link) => !existsSync(join(dirname(page), link)))).toEqual([]);
+  test.each(PAGES)('every link of %s leads to a file, and to a heading that is there', (page) => {
+    const links = [...read(page).matchAll(/\]\(([^)#:]*)(?:#([^)]*))?\)/g)];
+    const dead = links.filter(([, target = '', heading]) => {
+      const file = target === '' ? page : join(dirname(page), target);
+      return !existsSync(file) || (heading !== undefined && !headings(file).includes(heading));
+    });
+    expect(dead.map(([link]) => link)).toEqual([]);
+  });
+
+  test('decisions are numbered, each by its own number, and have one form', () => {
+    const decisions = PAGES.filter((page) => page.startsWith('docs/adr/'));
+    const numbers = decisions.map((page) => /^docs\/adr\/(\d{4})-[a-z0-9-]+\.md$/.exec(page)?.[1]);
+    expect(new Set(numbers).size).toBe(decisions.length);
+    const form = (number = ''): RegExp =>
+      new RegExp(`^# ${Number(number)}\\. \\S.*\\n\\nStatus: \\S.*\\n\\n## Context\\n[^]*\\n## Decision\\n`);
+    expect(decisions.filter((page, index) => !form(numbers[index]).test(read(page)))).toEqual([]);
+  });
+
+  test('the architecture names every folder of the sources', () => {
+    const folders = new Set(
+      SOURCES.map((file) => /^src\/\w+(?=\/)/.exec(file)?.[0]).filter((folder) => folder !== undefined),
+    );
+    const page = read('docs/ARCHITECTURE.md');
+    expect([...folders].filter((folder) => !page.includes(`| \`${folder}\` |`))).toEqual([]);
+  });
+
+  test('the glossary is in order and has each word once', () => {
+    const words = [...read('docs/GLOSSARY.md').matchAll(/^\| (.+?) \|/gm)]
+      .slice(1)
+      .map(([, word = '']) => word.toLowerCase());
+    expect(words).toEqual([...new Set(words)].sort());
   });
 
   test('every npm script that a page names exists', () => {

@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { assemble } from '../src/index.ts';
-import { gpa } from '../src/memory/index.ts';
-import { standstillBootRom } from '../src/machine/direct-boot.ts';
-import { MachineRun } from './machine-run.ts';
+import { gpa } from '../src/index.ts';
+import { runKernel } from './multiboot-kernel.ts';
 
 const LATE = 0x10_3000;
 const MICROSECOND = 1000;
@@ -13,15 +11,8 @@ LOCAL    equ 0xfee00000
 TABLE    equ 0x102000
 LATE     equ ${LATE}
 DEADLINE equ 0x103010
-STACK    equ 0x104000
 
-        org 0x100000
-        bits 32
-header: dd 0x1badb002, 0x10003, 0xe4514ffb
-        dd header, header, 0, STACK, start
-
-start:  mov esp, STACK
-        mov eax, timer
+main:   mov eax, timer
         mov [TABLE + 8 * 0x40], ax
         mov word [TABLE + 8 * 0x40 + 2], 0x10
         mov word [TABLE + 8 * 0x40 + 4], 0x8e00
@@ -71,9 +62,7 @@ describe('a deadline by the time-stamp counter', () => {
     ['that is set back while it runs', write(ADJUST, 0, 60_000), write(ADJUST, 0, 30_000), 80],
     ['that is set to 0 while it runs', write(TSC, 0, 1_000_000), write(TSC, 0, 0), 1050],
   ])('%s comes in its time', async (_name, before, after, microseconds) => {
-    const bytes = assemble(kernel(before, after)).bytes;
-    const boot = { kernel: { name: 'kernel', bytes }, modules: [], commandLine: '' };
-    using run = new MachineRun({ bootRom: standstillBootRom(), boot, debugExit: 0xf4 });
+    using run = runKernel(kernel(before, after));
     expect(await run.run(1)).toBe('debug-exit');
     const late = new DataView(new ArrayBuffer(8));
     run.machine.memory.read(gpa(LATE), new Uint8Array(late.buffer));
@@ -84,9 +73,7 @@ describe('a deadline by the time-stamp counter', () => {
   });
 
   test('that the counter is set beyond has passed', async () => {
-    const bytes = assemble(kernel('', write(TSC, 0x8000_0000, 0))).bytes;
-    const boot = { kernel: { name: 'kernel', bytes }, modules: [], commandLine: '' };
-    using run = new MachineRun({ bootRom: standstillBootRom(), boot, debugExit: 0xf4 });
+    using run = runKernel(kernel('', write(TSC, 0x8000_0000, 0)));
     expect(await run.run(1)).toBe('debug-exit');
     expect(run.machine.now()).toBeLessThan(3 * MICROSECOND);
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Random, SEED } from '../../test/random.ts';
 import { IntervalMap } from './interval-map.ts';
 
 function mapOf(...ranges: [start: number, length: number][]): IntervalMap<string> {
@@ -143,20 +144,7 @@ class NaiveMap {
   }
 }
 
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Replay with SKEP_SEED. */
-const seed = Number(process.env['SKEP_SEED'] ?? Date.now() % 1_000_000);
-
-describe(`random edits, seed ${seed}`, () => {
+describe(`random edits, seed ${SEED}`, () => {
   // Filling, then emptying, so that nodes split and join at every height; and a walk at a steady size.
   test.each([
     { name: 'two levels, as many inserts as removes', space: 2000, steps: 6000, inserts: () => 0.5 },
@@ -168,21 +156,20 @@ describe(`random edits, seed ${seed}`, () => {
       inserts: (step: number) => (step < 3500 ? 0.95 : 0.05),
     },
   ])('agree with a sorted array: $name', ({ space, steps, inserts }) => {
-    const random = randomOf(seed);
-    const below = (limit: number): number => Math.floor(random() * limit);
+    const random = new Random(SEED);
     const map = new IntervalMap<number>();
     const naive = new NaiveMap();
     for (let step = 0; step < steps; step++) {
-      const start = below(space);
-      const length = 1 + below(6);
-      if (random() < inserts(step)) {
+      const start = random.below(space);
+      const length = 1 + random.below(6);
+      if (random.fraction() < inserts(step)) {
         expect(map.insert(start, length, step)?.value).toBe(naive.insert(start, length, step));
       } else {
-        const chosen = naive.entries[below(naive.entries.length)]?.start ?? start;
-        const removed = random() < 0.9 ? chosen : start;
+        const chosen = naive.entries[random.below(naive.entries.length)]?.start ?? start;
+        const removed = random.fraction() < 0.9 ? chosen : start;
         expect(map.remove(removed)?.value).toBe(naive.remove(removed));
       }
-      const place = below(space);
+      const place = random.below(space);
       expect(map.at(place)?.value).toBe(naive.overlapping(place, 1)[0]?.value);
       expect(map.from(place)).toEqual(naive.entries.find((entry) => entry.start >= place));
       expect([...map.overlapping(place, 20)]).toEqual(naive.overlapping(place, 20));

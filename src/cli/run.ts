@@ -2,7 +2,7 @@ import type { Given, Option } from './arguments.ts';
 import { STATUS, type Command } from './command.ts';
 import { machineOptions } from './run-options.ts';
 import { HostError } from '../host/host-error.ts';
-import type { Ending } from '../host/run-machine.ts';
+import type { Ending } from '../host/ending.ts';
 import type { RunOptions } from '../host/run-options.ts';
 import type { Stop } from '../machine/run-loop.ts';
 

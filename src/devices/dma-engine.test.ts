@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { Random, SEED } from '../../test/random.ts';
 import { ManualClock } from '../base/clock.ts';
 import { GiB, KiB, MICROSECOND } from '../base/units.ts';
 import { MmioBus } from '../bus/mmio-bus.ts';
@@ -7,7 +8,6 @@ import { gpa, GuestMemory, HeapStore, type Assignment, type DmaSpace, type Segme
 import { DMA_COMMAND, DMA_STATUS, DmaEngine } from './dma-engine.ts';
 import { Placement } from './pci/placement.ts';
 
-const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
 const ROUNDS = process.env['SKEP_NIGHTLY'] === '1' ? 10_000 : 300;
 const PORTS = 0xc000;
 const PAGE = 0xfe00_0000;
@@ -447,10 +447,10 @@ describe('a map that changes under a transfer', () => {
   });
 
   test(`random edits between pieces, seed ${SEED}: all bytes went by the map of the beginning`, () => {
-    const random = randomOf(SEED);
+    const random = new Random(SEED);
     let whole = 0;
     for (let round = 0; round < ROUNDS; round++) {
-      prepare(random() < 0.5);
+      prepare(random.once(2));
       const { memory } = board;
       const [target, spare] = [
         memory.segment('target'),
@@ -460,11 +460,11 @@ describe('a map that changes under a transfer', () => {
       const expected = board.ram.bytes.slice(0, LENGTH);
       board.start(copy, { source: 0, destination: TARGET, length: LENGTH });
       for (let piece = 0; piece < 6; piece++) {
-        const place = places[Math.floor(random() * places.length)] ?? 0;
+        const place = random.pick(places);
         const mapping = memory.at(gpa(place));
-        if (random() < 0.6) memory.window(spare, { prot: 'rw-' }).moveTo(gpa(0xc000_0000 + 8192 * piece));
+        if (random.fraction() < 0.6) memory.window(spare, { prot: 'rw-' }).moveTo(gpa(0xc000_0000 + 8192 * piece));
         else if (mapping === undefined) memory.map({ segment: other, gpa: gpa(place), prot: 'rw-' });
-        else if (random() < 0.5) memory.edit((edit) => edit.withdraw(mapping));
+        else if (random.once(2)) memory.edit((edit) => edit.withdraw(mapping));
         else exchange(place, other);
         board.pieces(1);
       }
@@ -485,14 +485,4 @@ function isSame(actual: Uint8Array | undefined, expected: Uint8Array | undefined
 
 function isZero(bytes: Uint8Array | undefined): boolean {
   return bytes?.every((byte) => byte === 0) === true;
-}
-
-function randomOf(seed: number): () => number {
-  let state = (seed ^ 0x9e37_79b9) | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
 }

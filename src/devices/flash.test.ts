@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Random, SEED } from '../../test/random.ts';
 import { GiB, MiB } from '../base/units.ts';
 import { allOnes, type AccessSize } from '../bus/io-handler.ts';
 import { MmioBus } from '../bus/mmio-bus.ts';
@@ -321,30 +322,17 @@ test('where the map cannot follow, the array is read over the bus', () => {
   expect([board.isMapped, board.read(4), board.read(4, 4)]).toEqual([false, byteAt(4), 0x312a_231c]);
 });
 
-const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
-
-/** A small generator (mulberry32), so that a seed replays a run. */
-function generator(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
-
 test(`no access throws, and bits are set in whole blocks alone, by whatever is written (seed ${SEED})`, () => {
-  const random = generator(SEED);
+  const random = new Random(SEED);
   const board = new Board();
   const usual = [0x10, 0x20, 0x40, 0x50, 0x70, 0x90, 0x98, 0xd0, 0xe8, 0xff, 0, 1, 31];
   let before = board.array.slice();
   for (let step = 0; step < 50_000; step++) {
-    const size = SIZES[random(3)] ?? 1;
-    const offset = random(2) === 0 ? random(64) : random(LENGTH);
-    const value = random(4) === 0 ? random(2 ** 32) : (usual[random(usual.length)] ?? 0);
+    const size = SIZES[random.below(3)] ?? 1;
+    const offset = random.below(2) === 0 ? random.below(64) : random.below(LENGTH);
+    const value = random.below(4) === 0 ? random.bits() : (usual[random.below(usual.length)] ?? 0);
     board.mmio.write(START + offset, size, value);
-    const answer = board.read(random(LENGTH - 4), size);
+    const answer = board.read(random.below(LENGTH - 4), size);
     if (!Number.isInteger(answer) || answer < 0 || answer > allOnes(size)) throw new Error(`${answer} at step ${step}`);
     if (step % 50 === 0) {
       for (let block = 0; block < BLOCKS; block++) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { Random, SEED } from '../../test/random.ts';
 import { ManualClock } from '../base/clock.ts';
 import { unconnectedLine } from '../bus/interrupt-line.ts';
 import { Oscillator } from './oscillator.ts';
@@ -8,7 +9,6 @@ import { Pit8254, PIT_FREQUENCY } from './pit-8254.ts';
 // The device works out value and output from elapsed time. Here a counter that really counts, clock by clock as the
 // data sheet tells it, is held against it: random counts, gates and modes, compared after every tick.
 
-const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
 const CRYSTAL = new Oscillator(PIT_FREQUENCY);
 const RUNS = 40;
 const TICKS = 1_000;
@@ -115,30 +115,19 @@ class CountingCounter {
   }
 }
 
-/** Numbers from a seed: xorshift, 32 bits. */
-function randomFrom(seed: number): (limit: number) => number {
-  let state = Math.imul(seed, 0x9e37_79b1) | 1;
-  return (limit) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % limit;
-  };
-}
-
 describe.each([0, 1, 2, 3, 4, 5])('mode %i', (mode) => {
   it(`agrees with a counter that counts (seed ${SEED})`, () => {
-    for (let run = 0; run < RUNS; run++) expect(() => compare(mode, randomFrom(SEED * RUNS + run))).not.toThrow();
+    for (let run = 0; run < RUNS; run++) expect(() => compare(mode, new Random(SEED * RUNS + run))).not.toThrow();
   });
 });
 
 describe.each([0, 2, 3, 4])('IRQ 0 in mode %i', (mode) => {
   it(`rises when the output of a counter that counts does (seed ${SEED})`, () => {
-    for (let run = 0; run < RUNS; run++) expect(() => compareRises(mode, randomFrom(SEED * RUNS + run))).not.toThrow();
+    for (let run = 0; run < RUNS; run++) expect(() => compareRises(mode, new Random(SEED * RUNS + run))).not.toThrow();
   });
 });
 
-function compareRises(mode: number, random: (limit: number) => number): void {
+function compareRises(mode: number, random: Random): void {
   const clock = new ManualClock();
   const line = { level: false, rises: 0 };
   const set = (level: boolean): void => {
@@ -153,14 +142,14 @@ function compareRises(mode: number, random: (limit: number) => number): void {
   let rises = model.out ? 1 : 0;
   const history: string[] = [];
   for (let tick = 0; tick < TICKS; tick++) {
-    if (random(50) === 0) {
-      const count = 60 + random(60);
+    if (random.below(50) === 0) {
+      const count = 60 + random.below(60);
       history.push(`${tick}: count ${count}`);
       for (const byte of [count, 0]) pit.ports.write(0, 1, byte);
       const low = !model.out;
       model.write(count);
       if (low && model.out) rises++; // A write in mode 4's strobe ends it.
-    } else if (random(10) === 0) pit.ports.read(0, 1);
+    } else if (random.below(10) === 0) pit.ports.read(0, 1);
     if (line.rises !== rises)
       throw new Error(`${line.rises} at tick ${tick}, not ${rises}, after ${history.join(', ')}`);
     const before = model.out;
@@ -170,7 +159,7 @@ function compareRises(mode: number, random: (limit: number) => number): void {
   }
 }
 
-function compare(mode: number, random: (limit: number) => number): void {
+function compare(mode: number, random: Random): void {
   const clock = new ManualClock();
   const pit = new Pit8254({ clock, interrupt: unconnectedLine });
   const model = new CountingCounter();
@@ -181,9 +170,9 @@ function compare(mode: number, random: (limit: number) => number): void {
   control();
   const history: string[] = [];
   for (let tick = 0; tick < TICKS; tick++) {
-    const what = random(40);
+    const what = random.below(40);
     if (what === 0) {
-      const count = 2 + random(12);
+      const count = 2 + random.below(12);
       history.push(`${tick}: count ${count}`);
       for (const byte of [count, 0]) pit.ports.write(2, 1, byte);
       model.write(count);
@@ -191,7 +180,7 @@ function compare(mode: number, random: (limit: number) => number): void {
       history.push(`${tick}: gate ${!model.gate}`);
       pit.systemControl.write(0, 1, model.gate ? 0 : 1);
       model.setGate(!model.gate);
-    } else if (what === 2 && random(10) === 0) {
+    } else if (what === 2 && random.below(10) === 0) {
       history.push(`${tick}: control`);
       control();
     }

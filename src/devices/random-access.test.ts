@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { Random, SEED } from '../../test/random.ts';
 import { ManualClock } from '../base/clock.ts';
 import { KiB, MICROSECOND, MiB, SECOND } from '../base/units.ts';
 import type { InterruptLine } from '../bus/interrupt-line.ts';
@@ -26,34 +27,7 @@ import { Uart16550 } from './uart-16550.ts';
 
 // Whatever a guest does, in whatever order and at whatever time, a device answers with a number that fits the access.
 
-const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
 const STEPS = 20_000;
-
-/** Numbers from a seed: xorshift, 32 bits. */
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = (seed ^ 0x9e37_79b9) | 1;
-  }
-
-  word(): number {
-    this.#state ^= this.#state << 13;
-    this.#state ^= this.#state >>> 17;
-    this.#state ^= this.#state << 5;
-    return this.#state >>> 0;
-  }
-
-  below(limit: number): number {
-    return this.word() % limit;
-  }
-
-  pick<T>(choices: readonly [T, ...T[]] | readonly T[]): T {
-    const choice = choices[this.below(choices.length)];
-    if (choice === undefined) throw new Error('nothing to choose from');
-    return choice;
-  }
-}
 
 interface Subject {
   readonly handlers: readonly IoHandler[];
@@ -116,8 +90,8 @@ const SUBJECTS: Readonly<Record<string, (clock: ManualClock) => Subject>> = {
     });
     const outside = (random: Random): void => {
       if (random.below(8) === 0) uart.receiveBreak();
-      uart.receive(Array.from({ length: random.below(40) }, () => random.word()));
-      uart.setModemLines(random.word());
+      uart.receive(Array.from({ length: random.below(40) }, () => random.bits()));
+      uart.setModemLines(random.bits());
     };
     return { handlers: [uart.ports], reset: () => uart.reset(), outside };
   },
@@ -125,7 +99,7 @@ const SUBJECTS: Readonly<Record<string, (clock: ManualClock) => Subject>> = {
     const random = new Random(SEED + 1);
     const memory = {
       read(_gpa: number, target: Uint8Array) {
-        for (let i = 0; i < target.length; i++) target[i] = random.below(4) === 0 ? random.word() : 0;
+        for (let i = 0; i < target.length; i++) target[i] = random.below(4) === 0 ? random.bits() : 0;
         return random.below(8) !== 0;
       },
       write: () => random.below(8) !== 0,
@@ -162,10 +136,10 @@ const SUBJECTS: Readonly<Record<string, (clock: ManualClock) => Subject>> = {
     const modes = [0xfee0_0000, 0xfee0_0800, 0xfee0_0800, 0xfee0_0c00];
     const outside = (random: Random): void => {
       random.pick([apic.lint0, apic.lint1]).set(random.below(2) === 1);
-      apic.cr8 = random.word();
+      apic.cr8 = random.bits();
       if (random.below(8) === 0) apic.writeMsr(APIC_MSR.base, random.pick(modes), random.below(4));
       const msr = random.below(4) === 0 ? APIC_MSR.deadline : APIC_MSR.first + random.below(64);
-      apic.writeMsr(msr, random.below(2) === 0 ? random.word() : random.below(256), random.below(2));
+      apic.writeMsr(msr, random.below(2) === 0 ? random.bits() : random.below(256), random.below(2));
       if (apic.readMsr(msr)) expect([apic.msrLow >>> 0, apic.msrHigh >>> 0]).toEqual([apic.msrLow, apic.msrHigh]);
       expect(apic.acknowledge() >>> 8).toBe(0);
     };
@@ -185,7 +159,7 @@ const SUBJECTS: Readonly<Record<string, (clock: ManualClock) => Subject>> = {
       random.pick(wires).set(random.below(2) === 1);
       bus.endOfInterrupt(random.below(256));
       ioApic.page.write(0, 4, random.below(0x48));
-      ioApic.page.write(0x10, 4, random.word());
+      ioApic.page.write(0x10, 4, random.bits());
     };
     return { handlers: [page(ioApic.page, 4), ioApic.page], reset: () => ioApic.reset(), outside };
   },
@@ -230,7 +204,7 @@ const SUBJECTS: Readonly<Record<string, (clock: ManualClock) => Subject>> = {
 
 /** Mostly the small values that registers mean something by. */
 function value(random: Random, size: AccessSize): number {
-  const word = random.below(4) === 0 ? random.word() : random.below(0x100);
+  const word = random.below(4) === 0 ? random.bits() : random.below(0x100);
   return size === 4 ? word : word & (size === 2 ? 0xffff : 0xff);
 }
 

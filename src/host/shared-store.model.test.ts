@@ -4,6 +4,7 @@ import { collectGarbage } from '../../test/nodes/garbage.ts';
 import { nodesTest } from '../../test/nodes/host-needs.ts';
 import { readNode, writeNode } from '../../test/nodes/node-bytes.ts';
 import { countDescriptors, mappedMemfds, openMemfds, temporaryFolder } from '../../test/nodes/process-facts.ts';
+import { Random, SEED } from '../../test/random.ts';
 import { MiB, PAGE_SIZE } from '../base/units.ts';
 import type { Extent } from '../memory/index.ts';
 import { MachineNodes } from './machine-nodes.ts';
@@ -12,8 +13,6 @@ import type { SharedStore } from './shared-store.ts';
 
 const folder = temporaryFolder();
 
-/** Replay with SKEP_SEED. */
-const seed = Number(process.env['SKEP_SEED'] ?? Date.now() % 1_000_000);
 const STEPS = 2000;
 const MOST_MACHINES = 4;
 const MOST_SEGMENTS = 6;
@@ -36,18 +35,13 @@ class Model {
   readonly machines: Machine[] = [];
   /** Views of segments that are gone: nobody else may see what is written there, and they may not crash. */
   readonly kept: Uint8Array[] = [];
-  #state = seed >>> 0;
+  readonly #random: Random = new Random(SEED);
   #names = 0;
-
-  random(below: number): number {
-    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((this.#state / 2 ** 32) * below);
-  }
 
   start(): void {
     if (this.machines.length === MOST_MACHINES) return;
     const nodes = new MachineNodes({ name: `machine${this.#names++}`, folder });
-    const store = this.random(2) === 0 ? nodes.arenaStore({ capacity: 512 * MiB }) : nodes.mmapStore();
+    const store = this.#random.below(2) === 0 ? nodes.arenaStore({ capacity: 512 * MiB }) : nodes.mmapStore();
     this.machines.push({ nodes, store, segments: [] });
   }
 
@@ -61,7 +55,7 @@ class Model {
   allocate({ store, segments }: Machine): void {
     if (segments.length === MOST_SEGMENTS) return;
     const name = `segment${this.#names++}`;
-    const extent = store.allocate((1 + this.random(64)) * PAGE_SIZE, { name, kind: 'devmem' });
+    const extent = store.allocate((1 + this.#random.below(64)) * PAGE_SIZE, { name, kind: 'devmem' });
     segments.push({ name, extent, byte: 0 });
   }
 
@@ -73,25 +67,25 @@ class Model {
   }
 
   fill(segment: Segment): void {
-    segment.byte = this.random(256);
+    segment.byte = this.#random.below(256);
     segment.extent.bytes.fill(segment.byte);
   }
 
   fillNode({ nodes }: Machine, segment: Segment): void {
-    segment.byte = this.random(256);
+    segment.byte = this.#random.below(256);
     writeNode(nodes.path(segment.name), 0, new Uint8Array(segment.extent.bytes.length).fill(segment.byte));
   }
 
   scribble(): void {
-    for (const view of this.kept) view.fill(this.random(256));
+    for (const view of this.kept) view.fill(this.#random.below(256));
     this.kept.splice(0, this.kept.length - 10);
   }
 
   step(): void {
-    const machine = this.machines[this.random(this.machines.length)];
-    if (machine === undefined || this.random(20) === 0) return this.start();
-    const segment = machine.segments[this.random(machine.segments.length)];
-    const choice = this.random(30);
+    const machine = this.machines[this.#random.below(this.machines.length)];
+    if (machine === undefined || this.#random.below(20) === 0) return this.start();
+    const segment = machine.segments[this.#random.below(machine.segments.length)];
+    const choice = this.#random.below(30);
     if (segment === undefined || choice < 8) return this.allocate(machine);
     if (choice < 14) return this.fill(segment);
     if (choice < 20) return this.fillNode(machine, segment);
@@ -112,7 +106,7 @@ function check({ nodes, segments }: Machine): void {
 }
 
 nodesTest(
-  `${STEPS} random lives of machines and segments mix up no byte and leave nothing (seed ${seed})`,
+  `${STEPS} random lives of machines and segments mix up no byte and leave nothing (seed ${SEED})`,
   async () => {
     const before = countDescriptors();
     const model = new Model();

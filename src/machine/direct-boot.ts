@@ -1,6 +1,5 @@
 import { assert } from '../base/assert.ts';
 import { GiB, KiB, MiB, PAGE_SIZE } from '../base/units.ts';
-import type { AccessSize } from '../bus/io-handler.ts';
 import type { PortBus } from '../bus/port-bus.ts';
 import type { Engine } from '../cpu/index.ts';
 import type { E820Range } from '../devices/fw-cfg.ts';
@@ -37,7 +36,8 @@ const BIOS_DATA = { start: 0x400, length: 0x100, serialPort: 0x00, extendedData:
 const MEMORY_MIN: number = 2 * MiB;
 
 /** Configuration addresses: of the south bridge, and of its power management. */
-const SOUTH_BRIDGE = 0x8000_0000 | (SLOT.southBridge << 11);
+const CONFIG_ENABLE = 0x8000_0000;
+const SOUTH_BRIDGE = CONFIG_ENABLE | (SLOT.southBridge << 11);
 const POWER_MANAGEMENT = SOUTH_BRIDGE | (3 << 8);
 
 /** Registers of configuration space, and what firmware leaves in them: PIRQs A to D lead to 10, 10, 11 and 11. */
@@ -132,18 +132,20 @@ function memoryTypes({ below4GiB }: RamLayout): Record<string, bigint> {
 
 /** What the tables promise and only firmware does: the ports of power management, and where interrupts lead. */
 function setUpChipset(ports: PortBus): void {
-  for (const [address, value] of FIRMWARE_SETTINGS) writeConfig(ports, address, 4, value);
+  for (const [address, value] of FIRMWARE_SETTINGS) {
+    select(ports, address);
+    ports.write(PORTS.pciConfigData.start, 4, value);
+  }
   ports.write(PORTS.elcr.start, 2, LEVEL_IRQS);
   for (let slot = 0; slot < SLOTS; slot++) {
     for (let fn = 0; fn < FUNCTIONS; fn++) noteInterrupt(ports, slot, fn);
   }
-  ports.write(PORTS.pciConfigAddress.start, 4, 0);
+  select(ports, 0);
 }
 
 /** Guests without ACPI believe the interrupt line register, which nothing but firmware sets. */
 function noteInterrupt(ports: PortBus, slot: number, fn: number): void {
-  const address = 0x8000_0000 | (slot << 11) | (fn << 8) | INTERRUPT_LINE;
-  ports.write(PORTS.pciConfigAddress.start, 4, address >>> 0);
+  select(ports, CONFIG_ENABLE | (slot << 11) | (fn << 8) | INTERRUPT_LINE);
   const pin = ports.read(PORTS.pciConfigData.start + 1, 1);
   if (pin < 1 || pin > 4) return;
   const isPowerManagement = slot === SLOT.southBridge && fn === 3;
@@ -151,9 +153,9 @@ function noteInterrupt(ports: PortBus, slot: number, fn: number): void {
   ports.write(PORTS.pciConfigData.start, 1, line);
 }
 
-function writeConfig(ports: PortBus, address: number, size: AccessSize, value: number): void {
+/** Configuration space answers at its data port for what is at this address. */
+function select(ports: PortBus, address: number): void {
   ports.write(PORTS.pciConfigAddress.start, 4, address >>> 0);
-  ports.write(PORTS.pciConfigData.start, size, value);
 }
 
 /** A boot ROM for a machine that boots directly: nothing but a processor that stands still, should it ever get there. */

@@ -1,4 +1,5 @@
-import { bootOrder, e820, FwCfg, littleEndian, type DmaMemory } from '../devices/fw-cfg.ts';
+import { bootOrder, e820, FwCfg, littleEndian } from '../devices/fw-cfg.ts';
+import { gpa, type GuestMemory } from '../memory/index.ts';
 import { serveTables } from './acpi/table-loader.ts';
 import { acpiTables } from './acpi/tables.ts';
 import type { MachineConfig } from './config.ts';
@@ -14,10 +15,14 @@ const WAIT_FOR_EVER = 0xffff_ffff;
 export function firmwareConfig(
   config: MachineConfig,
   ram: RamLayout,
-  memory: DmaMemory,
+  memory: GuestMemory,
   pmBase: () => number | undefined,
 ): FwCfg {
-  const fwCfg = new FwCfg({ memory, ramSize: config.memory, noGraphics: config.display === undefined });
+  const dma = {
+    read: (address: number, target: Uint8Array) => memory.read(gpa(address), target),
+    write: (address: number, source: Uint8Array) => memory.write(gpa(address), source),
+  };
+  const fwCfg = new FwCfg({ memory: dma, ramSize: config.memory, noGraphics: config.display === undefined });
   fwCfg.add('etc/e820', e820(ramRanges(ram)));
   fwCfg.add('etc/boot-fail-wait', littleEndian(WAIT_FOR_EVER, 4));
   if (config.firmwareConsole === 'serial') fwCfg.add('etc/sercon-port', littleEndian(PORTS.serial.start, 2));

@@ -35,7 +35,7 @@ export interface HostTimeOptions {
 }
 
 /**
- * Time is the host's, as far as the guest can have had it (docs/adr/0046-time-waits-for-the-guest.md):
+ * Time is the host's, as far as the guest can have had it (docs/adr/0045-time-waits-for-the-guest.md):
  *
  * - it never passes an alarm that has not rung;
  * - between two looks it advances by no more than PACE times what the work between them can have taken;

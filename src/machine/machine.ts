@@ -5,26 +5,27 @@ import { MmioBus } from '../bus/mmio-bus.ts';
 import { PortBus } from '../bus/port-bus.ts';
 import type { Engine, EngineHost } from '../cpu/index.ts';
 import { WasmEngine } from '../cpu/x86/engine.ts';
+import { DEBUG_EXIT_PORTS, DebugExit } from '../devices/debug-exit.ts';
 import type { Picture, Scan } from '../devices/framebuffer.ts';
 import type { LocalApic } from '../devices/local-apic.ts';
 import type { Waiting } from '../devices/pci/placement.ts';
 import { gpa, GuestMemory, type Segment } from '../memory/index.ts';
 import { createArena, type MakeArena } from './arena.ts';
-import { checkConfig, type MachineConfig } from './config.ts';
-import { DirectBoot } from './direct-boot.ts';
-import { DEBUG_EXIT_PORTS, DebugExit } from '../devices/debug-exit.ts';
 import { ConfigError } from './config-error.ts';
-import { firmwareConfig } from './firmware-files.ts';
+import { checkConfig, type MachineConfig } from './config.ts';
+import type { Connections } from './connections.ts';
 import { describeIsaDevices, describePciDevices, type DeviceFacts } from './device-facts.ts';
+import { DirectBoot } from './direct-boot.ts';
+import { firmwareConfig } from './firmware-files.ts';
 import { GuestAction } from './guest-action.ts';
+import { HostTime } from './host-time.ts';
 import { Interrupts } from './interrupts.ts';
 import { IsaDevices } from './isa-devices.ts';
 import { ADDRESS_BITS, CHIPSET_END, CHIPSET_START, HIGH_RAM_START, ramLayout, sysmemLayout } from './layout.ts';
-import { PciDevices } from './pci-devices.ts';
 import type { LifeEvent, LifeState } from './life-event.ts';
+import { PciDevices } from './pci-devices.ts';
 import { runLoop, type Pace, type Requests, type Stop } from './run-loop.ts';
 import { SerialInput } from './serial-input.ts';
-import { HostTime } from './host-time.ts';
 import { instructionTime, type TimeSource } from './time-source.ts';
 
 /** What a machine is given of the world outside. */
@@ -79,69 +80,22 @@ export class Machine implements Disposable {
     this.memory = this.#lifetimes.own(
       new GuestMemory({ store, addressBits: ADDRESS_BITS, wired: config.wired === true }),
     );
-    const ram = this.memory.createSegment({
-      name: 'ram',
-      kind: 'sysmem',
-      length: config.memory,
-      layout: sysmemLayout(config.memory),
-    });
-    this.#mapRam(ram);
+    const ram = this.#createRam(config.memory);
     this.engine = this.#lifetimes.own(new WasmEngine({ memory: this.memory, store, host: this.#engineHost() }));
-    const deterministic = config.deterministic === true;
-    const instructions = (): number => this.engine.instructions;
-    const due = (): void => this.engine.requestExit();
-    this.#time = deterministic
-      ? instructionTime(instructions)
-      : new HostTime({ host: surroundings.hostTime, instructions, due, nextDeadline: () => this.#timers.nextDeadline });
-    this.#timers = new TimerQueue(this.#time.now, due);
-    const connections = {
-      clock: this.#timers,
-      wallClock: deterministic ? () => DETERMINISTIC_DATE : surroundings.wallClock,
-      interrupt: { set: (asserted: boolean) => this.engine.setInterruptLine(asserted) },
-      nonMaskableInterrupt: () => this.engine.nonMaskableInterrupt(),
-      timeOfTimestamp: (low: number, high: number) => this.engine.timeOfTimestamp(low, high),
-      setA20: (enabled: boolean) => this.engine.setA20(enabled),
-      setIgnoreFloatError: (ignored: boolean) => this.engine.setIgnoreFloatError(ignored),
-      powerOff: () => this.stop('power-off'),
-      requestReset: () => this.#requestReset(),
-      serial: { transmit: surroundings.serial, room: () => this.#serialInput.pump() },
-      debugConsole: surroundings.debugConsole,
-      variablesChanged: (bytes: Uint8Array) => surroundings.variablesChanged?.(bytes),
-    };
-    const layout = ramLayout(config.memory);
+    this.#time = this.#createTime(config, surroundings);
+    this.#timers = new TimerQueue(this.#time.now, () => this.engine.requestExit());
+    const connections = this.#connections(config, surroundings);
     const { memory, ports, mmio } = this;
-    this.interrupts = new Interrupts({ connections, mmio });
+    const layout = ramLayout(config.memory);
+    const interrupts = new Interrupts({ connections, mmio });
+    this.interrupts = interrupts;
     // Before there is such a device there is no firmware that asks.
-    let pmBase = (): number | undefined => undefined;
-    this.#isa = new IsaDevices({
-      ports,
-      ram: layout,
-      firmwareConfig: firmwareConfig(
-        config,
-        layout,
-        {
-          read: (address, target) => memory.read(gpa(address), target),
-          write: (address, source) => memory.write(gpa(address), source),
-        },
-        () => pmBase(),
-      ),
-      connections,
-      interrupts: this.interrupts,
-    });
-    const { interrupts } = this;
+    let pci: PciDevices | undefined;
+    const fwCfg = firmwareConfig(config, layout, memory, () => pci?.powerManagement.base);
+    this.#isa = new IsaDevices({ ports, ram: layout, firmwareConfig: fwCfg, connections, interrupts });
     const refused = (waiting: Waiting): void => this.refusals.emit(waiting);
-    this.#pci = new PciDevices({
-      config,
-      memory,
-      ram,
-      ramLayout: layout,
-      ports,
-      mmio,
-      interrupts,
-      connections,
-      refused,
-    });
-    pmBase = () => this.#pci.powerManagement.base;
+    pci = new PciDevices({ config, memory, ram, ramLayout: layout, ports, mmio, interrupts, connections, refused });
+    this.#pci = pci;
     this.#serialInput = new SerialInput(this.#isa.uart, this.#timers);
     if (config.debugExit !== undefined) this.#addDebugExit(config.debugExit);
     this.#directBoot?.apply(this);
@@ -258,8 +212,14 @@ export class Machine implements Disposable {
     this.#lifetimes[Symbol.dispose]();
   }
 
-  #mapRam(segment: Segment): void {
-    const { below4GiB, above4GiB } = ramLayout(segment.length);
+  #createRam(size: number): Segment {
+    const { below4GiB, above4GiB } = ramLayout(size);
+    const segment = this.memory.createSegment({
+      name: 'ram',
+      kind: 'sysmem',
+      length: size,
+      layout: sysmemLayout(size),
+    });
     const prot = 'rwx';
     this.memory.edit((edit) => {
       edit.map({ segment, gpa: gpa(0), length: CHIPSET_START, prot });
@@ -270,6 +230,36 @@ export class Machine implements Disposable {
         edit.map({ segment, gpa: gpa(HIGH_RAM_START), offset: below4GiB, length: above4GiB, prot });
       }
     });
+    return segment;
+  }
+
+  #createTime({ deterministic }: MachineConfig, { hostTime }: Surroundings): TimeSource {
+    const instructions = (): number => this.engine.instructions;
+    if (deterministic === true) return instructionTime(instructions);
+    return new HostTime({
+      host: hostTime,
+      instructions,
+      due: () => this.engine.requestExit(),
+      nextDeadline: () => this.#timers.nextDeadline,
+    });
+  }
+
+  #connections({ deterministic }: MachineConfig, surroundings: Surroundings): Connections {
+    const { serial, debugConsole, wallClock, variablesChanged } = surroundings;
+    return {
+      clock: this.#timers,
+      wallClock: deterministic === true ? () => DETERMINISTIC_DATE : wallClock,
+      interrupt: { set: (asserted) => this.engine.setInterruptLine(asserted) },
+      nonMaskableInterrupt: () => this.engine.nonMaskableInterrupt(),
+      timeOfTimestamp: (low, high) => this.engine.timeOfTimestamp(low, high),
+      setA20: (enabled) => this.engine.setA20(enabled),
+      setIgnoreFloatError: (ignored) => this.engine.setIgnoreFloatError(ignored),
+      powerOff: () => this.stop('power-off'),
+      requestReset: () => this.#requestReset(),
+      serial: { transmit: serial, room: () => this.#serialInput.pump() },
+      debugConsole,
+      variablesChanged: (bytes) => variablesChanged?.(bytes),
+    };
   }
 
   #addDebugExit(start: number): void {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { codeOf } from '../../test/refusal.ts';
 import { GiB, KiB, MiB } from '../base/units.ts';
 import { gpa, GuestMemory, HeapStore, MemoryError } from './index.ts';
 import type { IommuTable, Mapping, Segment } from './index.ts';
@@ -19,16 +20,6 @@ beforeEach(() => {
   ram = memory.createSegment({ name: 'ram', kind: 'sysmem', length: MiB });
   rom = memory.createSegment({ name: 'bootrom', kind: 'devmem', length: 64 * KiB });
 });
-
-function codeOf(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof MemoryError) return error.code;
-    throw error;
-  }
-  return 'accepted';
-}
 
 function fail(): never {
   throw new MemoryError('ENOMEM', 'no entry');

@@ -1,22 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { codeOf } from '../../test/refusal.ts';
 import { KiB, MiB } from '../base/units.ts';
-import { ArenaStore, gpa, GuestMemory, HeapStore, MemoryError } from './index.ts';
+import { ArenaStore, gpa, GuestMemory, HeapStore } from './index.ts';
 import type { Change, Segment, Store } from './index.ts';
 
 let store: Store;
 let memory: GuestMemory;
 let ram: Segment;
 let rom: Segment;
-
-function codeOf(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof MemoryError) return error.code;
-    throw error;
-  }
-  return 'accepted';
-}
 
 describe.each<[string, () => Store]>([
   ['heap', () => new HeapStore()],

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { refusal } from '../../test/refusal.ts';
 import { GiB, KiB, MiB } from '../base/units.ts';
 import { gpa, GuestMemory, HeapStore, MemoryError } from './index.ts';
 import type { Gpa, Mapping, MapRequest, MemoryErrorCode, Segment } from './index.ts';
@@ -18,16 +19,6 @@ beforeEach(() => {
   destroyed = memory.createSegment({ name: 'gone', kind: 'sysmem', length: 64 * KiB });
   memory.destroySegment(destroyed);
 });
-
-function refusal(call: () => unknown): MemoryError {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof MemoryError) return error;
-    throw error;
-  }
-  throw new Error('it was not refused');
-}
 
 /** An address that came past the door. */
 function unchecked(value: number): Gpa {

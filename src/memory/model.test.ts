@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Random, SEED } from '../../test/random.ts';
 import { MiB, PAGE_SIZE } from '../base/units.ts';
 import { ArenaStore, gpa, GuestMemory, HeapStore, MemoryError, PAGE_FLAG, PROTS } from './index.ts';
 import type { Assignment, Change, DirtyLog, Edit, Extent, Mapping, Prot, Segment, Store, Window } from './index.ts';
@@ -12,7 +13,6 @@ import type { Assignment, Change, DirtyLog, Edit, Extent, Mapping, Prot, Segment
  *
  *     SKEP_SEED=… SKEP_EPISODE=… npx vitest run src/memory/model
  */
-const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 1_000_000);
 const OPERATIONS = 100_000;
 const EPISODES = 400;
 const STEPS = OPERATIONS / EPISODES;
@@ -76,18 +76,8 @@ class CountingStore implements Store {
 
 class Refusal extends Error {}
 
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 class Episode {
-  readonly #random: () => number;
+  readonly #random: Random;
   readonly #store: CountingStore;
   readonly #memory: GuestMemory;
   readonly #segments: ModelSegment[] = [];
@@ -105,7 +95,7 @@ class Episode {
   refused = 0;
 
   constructor(seed: number) {
-    this.#random = randomOf(seed);
+    this.#random = new Random(seed);
     const inner = seed % 2 === 0 ? new HeapStore() : new ArenaStore({ capacity: 8 * MiB, reserved: 100_000 });
     this.#store = new CountingStore(inner);
     this.#wiring = seed % 3 === 0 ? 0.5 : 0.98;
@@ -152,7 +142,7 @@ class Episode {
   }
 
   #below(limit: number): number {
-    return Math.floor(this.#random() * limit);
+    return this.#random.below(limit);
   }
 
   #pick<T>(from: readonly T[]): T | undefined {
@@ -196,9 +186,10 @@ class Episode {
 
   #create(): void {
     if (this.#segments.length >= 5) return;
-    const length = this.#random() < 0.1 ? this.#pick([0, 1, 4095, 2 ** 50])! : (1 + this.#below(6)) * PAGE_SIZE;
+    const length =
+      this.#random.fraction() < 0.1 ? this.#pick([0, 1, 4095, 2 ** 50])! : (1 + this.#below(6)) * PAGE_SIZE;
     const name = this.#pick(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'a/b'])!;
-    const kind = this.#random() < 0.5 ? 'sysmem' : 'devmem';
+    const kind = this.#random.once(2) ? 'sysmem' : 'devmem';
     this.operation += ` ${name} ${kind} ${length}`;
     const taken = this.#segments.some(({ real }) => real.name === name);
     const real = this.#memory.createSegment({ name, kind, length });
@@ -211,7 +202,7 @@ class Episode {
 
   #destroySegment(): void {
     const segment = this.#segment();
-    if (segment === undefined || this.#random() < 0.5) return;
+    if (segment === undefined || this.#random.once(2)) return;
     this.operation += ` ${segment.real.name}`;
     this.#memory.destroySegment(segment.real);
     expect([...this.#owners.values()].some((owner) => owner.segment === segment)).toBe(false);
@@ -223,7 +214,7 @@ class Episode {
 
   /** A place, mostly a good one. */
   #place(): number {
-    return this.#random() < 0.03
+    return this.#random.fraction() < 0.03
       ? this.#pick([1, 2 ** ADDRESS_BITS, 2 ** 52 - PAGE_SIZE, 4095])!
       : this.#pick(UNIVERSE)!;
   }
@@ -233,10 +224,10 @@ class Episode {
     if (segment === undefined) return;
     const pages = segment.bytes.length / PAGE_SIZE;
     const first = this.#below(pages + 1);
-    const count = 1 + this.#below(pages - first + (this.#random() < 0.1 ? 3 : 0));
+    const count = 1 + this.#below(pages - first + (this.#random.fraction() < 0.1 ? 3 : 0));
     const start = this.#place();
     const prot: Prot = this.#pick(PROTS)!;
-    const wired = this.#random() < this.#wiring;
+    const wired = this.#random.fraction() < this.#wiring;
     const [offset, length] = [first * PAGE_SIZE, count * PAGE_SIZE];
     this.operation += ` ${segment.real.name}+${first}..${count} at ${start.toString(16)} ${prot}`;
     const mapping = target.map({ segment: segment.real, gpa: gpa(start), offset, length, prot, wired });
@@ -251,11 +242,11 @@ class Episode {
   #unmap(target: Pick<Edit, 'unmap'> & Partial<Edit>, owners: Map<number, Owner> = this.#owners): void {
     const mapping = this.#pick([...owners.values()])?.mapping;
     if (mapping === undefined) return;
-    const exact = this.#random() < 0.8;
+    const exact = this.#random.fraction() < 0.8;
     const length = exact ? mapping.length : mapping.length + (this.#below(3) - 1) * PAGE_SIZE;
     this.operation += ` ${mapping.segment.name} at ${mapping.gpa.toString(16)} ${length}`;
-    const what = this.#random() < 0.5 && exact ? mapping : { gpa: mapping.gpa, length };
-    if (target.withdraw !== undefined && this.#random() < 0.5) {
+    const what = this.#random.once(2) && exact ? mapping : { gpa: mapping.gpa, length };
+    if (target.withdraw !== undefined && this.#random.once(2)) {
       target.withdraw(what);
     } else {
       target.unmap(what);
@@ -270,9 +261,9 @@ class Episode {
     const owners = new Map(this.#owners);
     this.#memory.edit((edit) => {
       for (let count = this.#below(5); count >= 0; count--) {
-        if (this.#random() < 0.5) this.#map(edit, owners);
+        if (this.#random.once(2)) this.#map(edit, owners);
         else this.#unmap(edit, owners);
-        if (this.#random() < 0.05) throw new Refusal('the body gives up');
+        if (this.#random.fraction() < 0.05) throw new Refusal('the body gives up');
       }
     });
     this.#adopt(owners);
@@ -299,7 +290,7 @@ class Episode {
     const { window, segment } = held;
     const shown = window.gpa;
     this.operation += ` of ${segment.real.name} from ${shown?.toString(16)}`;
-    if (this.#random() < 0.2) {
+    if (this.#random.fraction() < 0.2) {
       const old = shown === undefined ? undefined : this.#memory.at(shown);
       window.hide();
       if (old !== undefined) disown(this.#owners, old);
@@ -319,7 +310,9 @@ class Episode {
 
   #write(): void {
     const start = this.#pick(UNIVERSE)! + this.#below(PAGE_SIZE);
-    const source = Uint8Array.from({ length: this.#below(this.#random() < 0.3 ? 9000 : 20) }, () => this.#below(256));
+    const source = Uint8Array.from({ length: this.#below(this.#random.fraction() < 0.3 ? 9000 : 20) }, () =>
+      this.#below(256),
+    );
     this.operation += ` ${source.length} bytes at ${start.toString(16)}`;
     const addresses = [...source.keys()].map((index) => start + index);
     const allowed = addresses.every((address) => this.#ownerOf(address)?.mapping.prot.includes('w') === true);
@@ -380,7 +373,7 @@ class Episode {
     if (segment === undefined) return;
     this.operation += ` of ${segment.real.name}`;
     const running = this.#pick([...segment.logs.keys()]);
-    if (running !== undefined && this.#random() < 0.6) {
+    if (running !== undefined && this.#random.fraction() < 0.6) {
       running.stop();
       segment.logs.delete(running);
       return;
@@ -409,7 +402,7 @@ class Episode {
       this.#assignments.delete(device);
       return;
     }
-    if (this.#random() < 0.5) return;
+    if (this.#random.once(2)) return;
     const mayBe = [...this.#memory].every(({ segment, wired }) => segment.kind === 'devmem' || wired);
     try {
       this.#assignments.set(device, this.#memory.assign(device));
@@ -420,7 +413,7 @@ class Episode {
 
   /** Invariant 6: the list is the old one without devmem, no IOMMU flag is left, no segment has changed. */
   #reset(): void {
-    if (this.#random() < 0.7) return;
+    if (this.#random.fraction() < 0.7) return;
     this.#memory.reset();
     this.#assignments.clear();
     for (const { mapping } of this.#owners.values()) {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { codeOf } from '../../test/refusal.ts';
 import { KiB, MiB, PAGE_SIZE } from '../base/units.ts';
-import { ArenaStore, gpa, GuestMemory, HeapStore, MemoryError, PAGE_FLAG, STORE_MASK } from './index.ts';
+import { ArenaStore, gpa, GuestMemory, HeapStore, PAGE_FLAG, STORE_MASK } from './index.ts';
 import type { DirtyLog, Segment } from './index.ts';
 
 const { CODE, LOGGED, WRITE } = PAGE_FLAG;
@@ -26,16 +27,6 @@ function build(make: () => HeapStore | ArenaStore): void {
 
 function flagged(flag: number): boolean[] {
   return ALIASES.map((address) => (memory.flat.flagsAt(address) & flag) !== 0);
-}
-
-function codeOf(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof MemoryError) return error.code;
-    throw error;
-  }
-  return 'accepted';
 }
 
 /** Every way in which skep writes byte 5 of page 2. The third is what an engine does on its slow path. */

@@ -1,24 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { codeOf, refusal } from '../../test/refusal.ts';
 import { KiB, MiB, PAGE_SIZE } from '../base/units.ts';
-import { ArenaStore, gpa, GuestMemory, HeapStore, MemoryError } from './index.ts';
+import { ArenaStore, gpa, GuestMemory, HeapStore } from './index.ts';
 import type { MemoryErrorCode, Segment } from './index.ts';
 
 function memoryOf(capacity: number = 16 * MiB): GuestMemory {
   return new GuestMemory({ store: new HeapStore({ capacity }), addressBits: 32 });
-}
-
-function refusal(call: () => unknown): MemoryError {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof MemoryError) return error;
-    throw error;
-  }
-  throw new Error('it was not refused');
-}
-
-function codeOf(call: () => unknown): MemoryErrorCode {
-  return refusal(call).code;
 }
 
 const RAM = { name: 'ram', kind: 'sysmem', length: 64 * KiB } as const;

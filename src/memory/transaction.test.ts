@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { codeOf } from '../../test/refusal.ts';
 import { KiB } from '../base/units.ts';
-import { gpa, GuestMemory, HeapStore, MemoryError } from './index.ts';
+import { gpa, GuestMemory, HeapStore } from './index.ts';
 import type { Change, Edit, Mapping, Segment } from './index.ts';
 
 let memory: GuestMemory;
@@ -16,16 +17,6 @@ beforeEach(() => {
 
 function place(edit: { map: Edit['map'] }, address: number, length = 4096): Mapping {
   return edit.map({ segment: ram, gpa: gpa(address), length, prot: 'rwx' });
-}
-
-function codeOf(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof MemoryError) return error.code;
-    throw error;
-  }
-  return 'accepted';
 }
 
 test('several maps and unmaps are one edit, told once, each list by ascending address', () => {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { refusal } from '../../test/refusal.ts';
 import { KiB, MiB } from '../base/units.ts';
 import { gpa, GuestMemory, HeapStore, MemoryError } from './index.ts';
 import type { Change, Segment, Window } from './index.ts';
@@ -15,16 +16,6 @@ beforeEach(() => {
   told = [];
   memory.observe({ changed: (change) => told.push(change) });
 });
-
-function refusal(call: () => unknown): MemoryError {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof MemoryError) return error;
-    throw error;
-  }
-  throw new Error('it was not refused');
-}
 
 function places(): [string, number][] {
   return [...memory].map((mapping) => [mapping.segment.name, mapping.gpa]);

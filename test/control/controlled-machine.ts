@@ -5,13 +5,8 @@ import { join } from 'node:path';
 import { MachineClient } from '../../src/client/index.ts';
 import { ControlServer, SerialTap, TurnShare } from '../../src/host/control/index.ts';
 import { collectingSink } from '../../src/host/byte-sink.ts';
-import { assemble, eventLoopPace, Machine, type MachineConfig, type Pace, type Stop } from '../../src/index.ts';
-
-/** A boot ROM of 64 KiB at the end of the first megabyte that starts with this 16-bit code. */
-export function romOf(code: string): Uint8Array {
-  const source = `org 0xf0000\nbits 16\nstart:\n${code}\ntimes 0xfff0 - ($ - $$) db 0x90\nbits 16\njmp 0xf000:0\ntimes 0x10000 - ($ - $$) db 0\n`;
-  return assemble(source).bytes;
-}
+import { eventLoopPace, Machine, type MachineConfig, type Pace, type Stop } from '../../src/index.ts';
+import { ENTER_FLAT, romOf } from '../boot-rom.ts';
 
 /** A guest that computes without end, and counts at 1000h. */
 export const COUNTING = 'xor ax, ax\nmov ds, ax\nagain: inc dword [0x1000]\njmp again';
@@ -33,20 +28,7 @@ back: mov [0x1000], al
 `;
 
 /** A guest that shows a picture: mode 640 by 480 by 32 through BAR 2 of the display (slot 2, at 1000h of configuration addresses). */
-export const PICTURE = `
-  cli
-  lgdt [cs:table - 0xf0000]
-  mov eax, 1
-  mov cr0, eax
-  jmp dword 8:protected
-table: dw 23
-  dd descriptors
-descriptors: dd 0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300
-  bits 32
-protected: mov ax, 16
-  mov ss, ax
-  mov esp, 0x8000
-  mov ds, ax
+export const PICTURE = `${ENTER_FLAT}
   mov ecx, 0x80001018
   mov ebx, 0xe1000000
   call config

@@ -6,7 +6,8 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MachineClient } from '../../src/client/index.ts';
 import { ControlServer, SerialTap } from '../../src/host/control/index.ts';
-import { ask, ControlledMachine, COUNTING, romOf, until } from './controlled-machine.ts';
+import { romOf } from '../boot-rom.ts';
+import { ask, ControlledMachine, COUNTING, until } from './controlled-machine.ts';
 
 const SKEP = resolve('dist/cli/main.js');
 let folder = '';

@@ -1,5 +1,6 @@
 import { connect as connectSocket, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Random, SEED } from '../random.ts';
 import { ControlledMachine, COUNTING, until } from './controlled-machine.ts';
 
 let controlled: ControlledMachine;
@@ -78,10 +79,8 @@ describe('what is not a request', () => {
     expect((await controlled.client.facts()).state).toBe('running');
   });
 
-  test('is survived: 800 requests with random damage', async () => {
-    const seed = Number(process.env.SKEP_SEED ?? Date.now() % 1_000_000);
-    console.log(`SKEP_SEED=${seed}`);
-    const random = generator(seed);
+  test(`is survived: 800 requests with random damage (seed ${SEED})`, async () => {
+    const random = new Random(SEED);
     const whole = [
       'GET /memory/map HTTP/1.1\r\nhost: s\r\n\r\n',
       'GET /memory/segments/ram/bytes?offset=0x1000&length=16&format=hex HTTP/1.1\r\nhost: s\r\nrange: bytes=0-3\r\n\r\n',
@@ -92,7 +91,7 @@ describe('what is not a request', () => {
     ];
     const one = async (): Promise<void> => {
       for (let round = 0; round < 100; round++) {
-        const answer = await exchange(damage(whole[random(whole.length)] ?? '', random), 40);
+        const answer = await exchange(damage(random.pick(whole), random), 40);
         expect(answer).not.toMatch(/^HTTP\/1.1 5/);
         expect(answer).toMatch(/^($|HTTP\/1.1 )/);
       }
@@ -104,28 +103,20 @@ describe('what is not a request', () => {
 });
 
 /** Some bytes changed, taken out, put in or doubled. */
-function damage(text: string, random: (below: number) => number): Uint8Array {
+function damage(text: string, random: Random): Uint8Array {
   let bytes = Buffer.from(text, 'latin1');
-  for (let count = 1 + random(4); count > 0; count--) {
-    const at = random(bytes.length);
-    const end = Math.min(bytes.length, at + random(8));
+  for (let count = 1 + random.below(4); count > 0; count--) {
+    const at = random.below(bytes.length);
+    const end = Math.min(bytes.length, at + random.below(8));
     const middle = [
-      Buffer.of(random(256)),
+      Buffer.of(random.byte()),
       Buffer.alloc(0),
       Buffer.from(bytes.toString('latin1', at, end).repeat(2), 'latin1'),
-      Buffer.from(['0x', '%', '\r\n', '/', '9'.repeat(30)][random(5)] ?? ''),
+      Buffer.from(random.pick(['0x', '%', '\r\n', '/', '9'.repeat(30)])),
     ];
-    bytes = Buffer.concat([bytes.subarray(0, at), middle[random(4)] ?? Buffer.alloc(0), bytes.subarray(end)]);
+    bytes = Buffer.concat([bytes.subarray(0, at), random.pick(middle), bytes.subarray(end)]);
   }
   return bytes;
-}
-
-function generator(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
 }
 
 describe('too much', () => {

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MachineClient, type MachineFacts, type MappingFacts } from '../../src/client/index.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { programTest } from '../stock-guest.ts';
-import { COUNTING, ECHO, JUMPING, PICTURE, romOf, until } from './controlled-machine.ts';
+import { romOf } from '../boot-rom.ts';
+import { COUNTING, ECHO, JUMPING, PICTURE, until } from './controlled-machine.ts';
 
 const SKEP = resolve('dist/cli/main.js');
 let folder = '';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { gpa, MemoryError } from '../../src/index.ts';
+import { SEED } from '../random.ts';
 import { FuzzGuest, procedure, type Order } from './guest.ts';
 import { MapModel, type Piece, type SegmentName } from './map-model.ts';
 
@@ -10,7 +11,6 @@ import { MapModel, type Piece, type SegmentName } from './map-model.ts';
  * sequence that shows it. Replay it with the seed and the path that it prints: SKEP_SEED=… SKEP_PATH=… npx vitest run
  * test/fuzz.
  */
-const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
 const PATH = process.env['SKEP_PATH'];
 const OPERATIONS = process.env['SKEP_NIGHTLY'] === '1' ? 1_000_000 : 50_000;
 /** Most operations in the life of one machine. */

@@ -3,8 +3,7 @@ import { ArenaStore, GuestMemory } from '../../src/memory/index.ts';
 import { ENGINE_RESERVED, WasmEngine } from '../../src/cpu/x86/engine.ts';
 import type { Case } from '../../src/cpu/conformance/case.ts';
 import { TestMachine } from '../../src/cpu/conformance/test-machine.ts';
-import { Random } from '../random.ts';
-import { SEED } from './parts.ts';
+import { Random, SEED } from '../random.ts';
 
 const CASES = 3000;
 

@@ -7,10 +7,9 @@ import { FloatHost } from './float-host.ts';
 import { fillState } from './float-random.ts';
 import { floatState } from './float-state.ts';
 import { extended, SPECIAL_EXTENDED } from './float-value.ts';
-import { Random } from '../random.ts';
+import { Random, SEED } from '../random.ts';
 import { APPROXIMATE, C1_DIFFERS, TRANSCENDENTAL } from './long/float.ts';
 import { leftOut } from './long/features.ts';
-import { SEED } from './parts.ts';
 
 const IS_NIGHTLY = process.env['SKEP_NIGHTLY'] === '1';
 /** Random states for each row: sequences have the same instructions, but for those whose results are within bounds. */

@@ -5,7 +5,8 @@ import { compare, type Subject } from './comparison.ts';
 import { EngineProcessor, TRANSLATION_NAMES, type Translation } from './engine-processor.ts';
 import { placed } from './group.ts';
 import { SEQUENCE_FORMS } from './sequence.ts';
-import { partsOf, SEED } from './parts.ts';
+import { partsOf } from './parts.ts';
+import { SEED } from '../random.ts';
 
 /** Runs a batch and says what memory holds after it. */
 interface Processor {

@@ -1,5 +1,3 @@
-/** What random sequences follow from: printed, and taken from the environment to replay them. */
-export const SEED: number = Number(process.env['SKEP_SEED'] ?? Date.now() % 1_000_000);
 /** One sequence to be looked at, by its number. */
 const ONE = process.env['SKEP_SEQUENCE'];
 /** A test takes seconds with this many. */

@@ -15,13 +15,14 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect } from 'vitest';
 import { decode } from 'fast-png';
 import { findNodes } from '../../src/host/device-node.ts';
-import { romOf, until } from '../control/controlled-machine.ts';
+import { romOf } from '../boot-rom.ts';
+import { until } from '../control/controlled-machine.ts';
 import { hostTest, nodesTest } from '../nodes/host-needs.ts';
 import { temporaryFolder } from '../nodes/process-facts.ts';
+import { Random, SEED } from '../random.ts';
 import { movingGuest } from './moving-guest.ts';
 import { SkepRun } from './skep-run.ts';
 
-const SEED = Number(process.env.SKEP_SEED ?? Date.now() % 2 ** 31);
 const temporary = temporaryFolder();
 const ROM = join(temporary, 'rom');
 writeFileSync(ROM, movingGuest(SEED >>> 0));
@@ -146,27 +147,16 @@ describe('a full disk under', () => {
   });
 });
 
-/** Numbers in [0, 1); mulberry32, by Tommy Ettinger. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 describe('a machine that is killed', () => {
   nodesTest(
     `at random moments of its life, over and over, never stands in its successor's way (seed ${SEED})`,
     async () => {
-      const random = randomFrom(SEED);
+      const random = new Random(SEED);
       const picture = join(folder, 'picture.png');
       for (let round = 0; round < 16; round++) {
         // It starts, runs, takes its picture and clears up within about this time.
         using victim = run('vm', [...QUIET, '--time-limit', '0.2', '--screenshot', picture]);
-        await new Promise((resume) => setTimeout(resume, 100 + 900 * random()));
+        await new Promise((resume) => setTimeout(resume, 100 + 900 * random.fraction()));
         victim.child.kill('SIGKILL');
         const { stderr } = await victim.ended;
         expect(stderr).toMatch(/^(skep: time limit reached [^\n]*\n)?$/);

@@ -1,4 +1,4 @@
-import { assemble } from '../../src/index.ts';
+import { ENTER_FLAT, romOf } from '../boot-rom.ts';
 
 /**
  * A guest that moves its framebuffer for ever. Its laps are numbered; in lap n it
@@ -12,26 +12,7 @@ import { assemble } from '../../src/index.ts';
  * (`1004h`) and the guest's identity (`1008h`). A reset goes on with the lap that it interrupts.
  */
 export function movingGuest(identity: number): Uint8Array {
-  const source = `
-        org 0xf0000
-        bits 16
-        cli
-        lgdt [cs:table - 0xf0000]
-        mov eax, 1
-        mov cr0, eax
-        jmp dword 8:protected
-table:  dw 23
-        dd descriptors
-descriptors:
-        dd 0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300
-places: dd 0xe0000000, 0xc8000000, 0xd0000000, 0xf4000000
-
-        bits 32
-protected:
-        mov ax, 16
-        mov ds, ax
-        mov ss, ax
-        mov esp, 0x8000
+  return romOf(`${ENTER_FLAT}
         mov dword [0x1008], ${identity}
         mov ecx, 0x80001018
         mov ebx, 0xe8000000
@@ -101,10 +82,6 @@ config: mov dx, 0xcf8
         out dx, eax
         ret
 
-        times 0xfff0 - ($ - $$) db 0x90
-        bits 16
-        jmp 0xf000:0
-        times 0x10000 - ($ - $$) db 0
-`;
-  return assemble(source).bytes;
+places: dd 0xe0000000, 0xc8000000, 0xd0000000, 0xf4000000
+`);
 }

@@ -4,12 +4,12 @@ import { describe, expect } from 'vitest';
 import { hostTest } from '../nodes/host-needs.ts';
 import { temporaryFolder } from '../nodes/process-facts.ts';
 import { Program } from '../nodes/program.ts';
+import { SEED } from '../random.ts';
 import { movingGuest } from './moving-guest.ts';
 
 const MACHINES = 8;
 /** How long it goes on. It decides how much is tried, and nothing else. */
 const SECONDS = Number(process.env.SKEP_SOAK_SECONDS ?? 20);
-const SEED = Number(process.env.SKEP_SEED ?? Date.now() % 2 ** 31);
 
 /** Bytes by which the resident set may grow while machines are used, reset and replaced: less than two machines have. */
 const GROWTH = 48 * 1024 * 1024;

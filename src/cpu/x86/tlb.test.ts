@@ -1,4 +1,5 @@
 import { afterAll, expect, it } from 'vitest';
+import { Random, SEED } from '../../../test/random.ts';
 import { ProtectedMachine, gate } from './protected-machine.ts';
 import { FIELD } from './table/layout.ts';
 
@@ -9,7 +10,6 @@ import { FIELD } from './table/layout.ts';
  *
  *     SKEP_SEED=… npx vitest run src/cpu/x86/tlb
  */
-const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 1_000_000);
 const STEPS = 30_000;
 
 const machine = new ProtectedMachine();
@@ -25,15 +25,6 @@ const FRAMES = [0x5_0000, 0x5_1000, 0x6_4000, 0x6_5000];
 const SNIPPETS = 0x9000;
 
 const [P, W, U, A, D, G] = [1, 2, 4, 0x20, 0x40, 0x100] as const;
-
-/** Numbers below `below`, the same for the same seed (a linear congruence, high bits). */
-function generator(seed: number): (below: number) => number {
-  let state = BigInt(seed);
-  return (below) => {
-    state = (state * 6_364_136_223_846_793_005n + 1_442_695_040_888_963_407n) & 0xffff_ffff_ffff_ffffn;
-    return Number(state >> 33n) % below;
-  };
-}
 
 const labels = machine.assemble(
   SNIPPETS,
@@ -154,14 +145,12 @@ const valueAt = (address: number, size: number): number =>
     0,
   );
 
-type Random = (below: number) => number;
-
 function randomAccess(random: Random): void {
-  const kind = ['read', 'write', 'modify'][random(3)] ?? 'read';
-  const size = kind === 'modify' ? 4 : ([1, 2, 4][random(3)] ?? 1);
-  const offset = random(2) === 0 ? random(0x1000) : 0xffc + random(4);
-  const address = Math.min(WINDOW + 0x1000 * random(PAGES) + offset, WINDOW + 0x1000 * PAGES - size);
-  const value = random(0x7fff_ffff);
+  const kind = random.pick(['read', 'write', 'modify']);
+  const size = kind === 'modify' ? 4 : random.pick([1, 2, 4]);
+  const offset = random.once(2) ? random.below(0x1000) : 0xffc + random.below(4);
+  const address = Math.min(WINDOW + 0x1000 * random.below(PAGES) + offset, WINDOW + 0x1000 * PAGES - size);
+  const value = random.below(0x7fff_ffff);
   const asked = ring;
   const before = entries.slice();
   const expected = model(address, size, kind !== 'read');
@@ -185,26 +174,27 @@ function randomAccess(random: Random): void {
 
 /** Changes an entry and drops the old one as software must: a global one by INVLPG, else by that or a load of CR3. */
 function randomEdit(random: Random): void {
-  const page = random(PAGES);
+  const page = random.below(PAGES);
   const old = entries[page] ?? 0;
-  const bits = [P, W, U, A, D, G].reduce((sum, bit) => (random(bit === P ? 8 : 2) === 0 ? sum : sum | bit), 0);
-  entries[page] = (FRAMES[random(FRAMES.length)] ?? 0) | bits;
+  const bits = [P, W, U, A, D, G].reduce((sum, bit) => (random.below(bit === P ? 8 : 2) === 0 ? sum : sum | bit), 0);
+  entries[page] = random.pick(FRAMES) | bits;
   machine.set32(TABLE + 4 * page, entries[page] ?? 0);
   toRing(0);
-  if ((old & G) !== 0 || random(2) === 0) runSnippet('invalidate', { ebx: WINDOW + 0x1000 * page + random(0x1000) });
+  if ((old & G) !== 0 || random.once(2))
+    runSnippet('invalidate', { ebx: WINDOW + 0x1000 * page + random.below(0x1000) });
   else runSnippet('reload');
 }
 
 it(`translations agree with the page tables, whatever was done before (seed ${SEED})`, () => {
-  const random = generator(SEED);
+  const random = new Random(SEED);
   start();
   for (let step = 0; step < STEPS; step++) {
-    const choice = random(20);
+    const choice = random.below(20);
     if (choice < 3) randomEdit(random);
-    else if (choice < 5) toRing(random(2) * 3);
+    else if (choice < 5) toRing(random.below(2) * 3);
     else if (choice === 5) {
       toRing(0);
-      writeProtect = random(2) === 0;
+      writeProtect = random.once(2);
       runSnippet('control', { eax: writeProtect ? 0x8001_0011 : 0x8000_0011 });
     } else randomAccess(random);
   }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Random, SEED } from '../../../test/random.ts';
 import { ManualClock } from '../../base/clock.ts';
 import { GiB, KiB, MiB, MILLISECOND } from '../../base/units.ts';
 import { allOnes, type AccessSize } from '../../bus/io-handler.ts';
@@ -169,21 +170,8 @@ test('a reset gives the power-on map again, and the firmware can start over', ()
   }
 });
 
-const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
-
-/** A small generator (mulberry32), so that a seed replays a run. */
-function generator(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
-
 test(`no access to any port, register or address throws, and every answer fits its size (seed ${SEED})`, () => {
-  const random = generator(SEED);
+  const random = new Random(SEED);
   const board = new Board();
   const sizes: readonly AccessSize[] = [1, 2, 4];
   const ports = [0x92, 0xb2, 0x600, 0x608, 0xcf8, 0xcf9, 0xcfc, 0xafe0, 0xfffe];
@@ -195,20 +183,20 @@ test(`no access to any port, register or address throws, and every answer fits i
     [2, 0],
   ] as const;
   for (let step = 0; step < 50_000; step++) {
-    const size = sizes[random(3)] ?? 1;
-    const [slot, fn] = functions[random(4)] ?? [0, 0];
-    const port = (ports[random(ports.length)] ?? 0) + random(4);
-    const address = (addresses[random(addresses.length)] ?? 0) + random(8);
-    const known = SEABIOS[random(SEABIOS.length)];
-    if (random(4) === 0 && known !== undefined) board.config(...known);
-    else board.config(slot, fn, random(0x100), size, random(2 ** 32));
-    board.ports.write(port, size, random(2 ** 32));
-    board.mmio.write(address, size, random(2 ** 32));
+    const size = sizes[random.below(3)] ?? 1;
+    const [slot, fn] = functions[random.below(4)] ?? [0, 0];
+    const port = (ports[random.below(ports.length)] ?? 0) + random.below(4);
+    const address = (addresses[random.below(addresses.length)] ?? 0) + random.below(8);
+    const known = SEABIOS[random.below(SEABIOS.length)];
+    if (random.below(4) === 0 && known !== undefined) board.config(...known);
+    else board.config(slot, fn, random.below(0x100), size, random.bits());
+    board.ports.write(port, size, random.bits());
+    board.mmio.write(address, size, random.bits());
     for (const value of [board.ports.read(port, size), board.mmio.read(address, size)]) {
       if (!Number.isInteger(value) || value < 0 || value > allOnes(size)) throw new Error(`${value} at step ${step}`);
     }
-    board.clock.advance(random(50) * MILLISECOND);
-    if (random(1000) === 0) board.reset();
+    board.clock.advance(random.below(50) * MILLISECOND);
+    if (random.below(1000) === 0) board.reset();
   }
   board.reset();
   expect(board.map()).toEqual(POWER_ON);

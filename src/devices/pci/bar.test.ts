@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Random, SEED } from '../../../test/random.ts';
 import { GiB, KiB, MiB } from '../../base/units.ts';
 import type { AccessSize, IoHandler } from '../../bus/io-handler.ts';
 import { MmioBus } from '../../bus/mmio-bus.ts';
@@ -131,17 +132,6 @@ function at<T>(list: readonly T[], index: number): T {
 
 function pair<A, B>([first, second]: readonly [A, A], make: (from: A) => B): readonly [B, B] {
   return [make(first), make(second)];
-}
-
-/** A small generator (mulberry32), so that a seed replays a run. */
-function generator(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
 }
 
 function couldBePlaced(board: Board, type: BarType, start: number, length: number): boolean {
@@ -729,11 +719,10 @@ describe('what went wrong in other monitors', () => {
 });
 
 describe('any guest', () => {
-  const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
   const STEPS = 20_000;
 
   test(`after any writes, what appears is what the registers say, disjoint, legal and as much as fits (seed ${SEED})`, () => {
-    const random = generator(SEED);
+    const random = new Random(SEED);
     const board = new Board();
     const functions = [
       ...MEMORY_KINDS.map((kind) => board.bar(kind, 64 * KiB)),
@@ -753,12 +742,12 @@ describe('any guest', () => {
     ];
     let contested = 0;
     for (let step = 0; step < STEPS; step++) {
-      const { config } = at(functions, random(functions.length));
-      const size = at([1, 2, 4] as const, random(3));
-      const offset = at([0x10, 0x14, 0x30], random(3)) + random(5 - size);
-      const value = random(4) === 0 ? random(2 ** 32) : at(values, random(values.length));
-      if (random(500) === 0) at(functions, random(functions.length)).reset();
-      else if (random(8) === 0) config.write(COMMAND, size, at([0, IO, MEMORY, IO | MEMORY], random(4)));
+      const { config } = at(functions, random.below(functions.length));
+      const size = at([1, 2, 4] as const, random.below(3));
+      const offset = at([0x10, 0x14, 0x30], random.below(3)) + random.below(5 - size);
+      const value = random.below(4) === 0 ? random.bits() : at(values, random.below(values.length));
+      if (random.below(500) === 0) at(functions, random.below(functions.length)).reset();
+      else if (random.below(8) === 0) config.write(COMMAND, size, at([0, IO, MEMORY, IO | MEMORY], random.below(4)));
       else config.write(offset, size, value);
       if (step % 10 !== 0) continue;
       checkPlaces(board, functions);

@@ -26,7 +26,7 @@ export interface ControlOptions {
   /** Ends the sleep of a machine that idles. */
   readonly wake: () => void;
   /** How the host keeps guest memory; when absent, as it keeps all memory. */
-  readonly pages?: PageFacts;
+  readonly pages?: PageFacts | undefined;
   /** Several sockets of one thread share one. */
   readonly share?: TurnShare;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Random, SEED } from '../../../test/random.ts';
 import { ConfigError } from '../config-error.ts';
 import { StructureWriter } from '../structure-writer.ts';
 import type { BootPlan, BootRequest } from './boot-plan.ts';
@@ -238,25 +239,17 @@ describe('what cannot be started is refused in one sentence:', () => {
 
 // Images with a few bytes changed, or cut: a plan that can be carried out, or one sentence.
 
-const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
-
 test(`mutated images are started or refused, never anything else (seed ${SEED})`, () => {
-  let state = (SEED ^ 0x9e37_79b9) | 1;
-  const below = (limit: number): number => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % limit;
-  };
+  const random = new Random(SEED);
   const originals = [elf({ pvh: MiB }), elf({ pvh: MiB, is64: false }), elf({ multiboot: true, is64: false }), flat()];
   let started = 0;
   for (let round = 0; round < 20_000; round++) {
-    let bytes = originals[below(originals.length)]?.slice() ?? new Uint8Array();
-    for (let changes = below(4); changes >= 0; changes--) {
-      const extreme = [0, 1, 0x7f, 0x80, 0xff][below(5)] ?? 0;
-      bytes[below(0x1a0)] = below(2) === 0 ? extreme : below(256);
+    let bytes = random.pick(originals).slice();
+    for (let changes = random.below(4); changes >= 0; changes--) {
+      const extreme = random.pick([0, 1, 0x7f, 0x80, 0xff]);
+      bytes[random.below(0x1a0)] = random.once(2) ? extreme : random.byte();
     }
-    if (below(8) === 0) bytes = bytes.subarray(0, below(bytes.length));
+    if (random.once(8)) bytes = bytes.subarray(0, random.below(bytes.length));
     try {
       checkPlan(planBoot(request(bytes)));
       started++;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Random, SEED } from '../../../test/random.ts';
 import { MiB } from '../../base/units.ts';
 import { FW_CFG_ITEM } from '../../devices/fw-cfg.ts';
 import { ConfigError } from '../config-error.ts';
@@ -103,18 +104,13 @@ describe('what firmware is given of a kernel', () => {
   });
 });
 
-const seed = Number(process.env['SKEP_SEED'] ?? Date.now() % 2 ** 31);
-test(`a header with some bytes changed gives items that lie in memory, or one sentence (seed ${seed})`, () => {
-  let state = seed | 1;
-  const below = (limit: number): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * limit);
-  };
+test(`a header with some bytes changed gives items that lie in memory, or one sentence (seed ${SEED})`, () => {
+  const random = new Random(SEED);
   let refused = 0;
   for (let round = 0; round < 2000; round++) {
     const kernel = image();
-    for (let count = 1 + below(3); count > 0; count--) {
-      kernel.bytes[0x1f1 + below(0x80)] = [0, 0xff, below(256), 1 << below(8)][below(4)] ?? 0;
+    for (let count = 1 + random.below(3); count > 0; count--) {
+      kernel.bytes[0x1f1 + random.below(0x80)] = random.pick([0, 0xff, random.byte(), 1 << random.below(8)]);
     }
     try {
       const { number } = itemsOf(kernel, { modules: [file(5000)] });

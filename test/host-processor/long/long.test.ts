@@ -3,11 +3,12 @@ import { INSTRUCTIONS } from '../../../src/cpu/x86/table/instructions.ts';
 import { hostProcessorTests } from '../availability.ts';
 import { compare, type Subject } from '../comparison.ts';
 import { placed } from '../group.ts';
-import { partsOf, SEED } from '../parts.ts';
+import { partsOf } from '../parts.ts';
 import { LongBatch, sequenceOf } from './batch.ts';
 import { leftOut } from './features.ts';
 import { BATCH_SIZE } from './layout.ts';
 import { SEQUENCE_FORMS } from './sequence.ts';
+import { SEED } from '../../random.ts';
 
 /** The engine and this machine's processor in 64-bit mode, and how sequences ended. */
 async function subject(): Promise<Subject & { readonly endings: Set<number | undefined> }> {
