@@ -147,6 +147,28 @@ test('the count does not depend on how often the run is interrupted', () => {
   for (const count of counts) expect(count).toEqual(counts[0]);
 });
 
+test.each([
+  ['word', 'mov word [target - 1], 0x4100'],
+  ['doubleword', 'mov dword [target - 3], 0x41000000'],
+  ['quadword', 'movq mm0, [value]\n movq [target - 7], mm0'],
+])('a %s whose last byte alone is code changes it, wherever it lies', (_name, store) => {
+  for (let shift = 0; shift < 16; shift++) {
+    using machine = new FlatMachine(`
+      call target
+      ${store}
+      call target
+      hlt
+    value: times 7 db 0
+      db 0x41                      ; inc ecx
+      times 0x200 + ${shift} - ($ - $$) db 0
+    target:
+      inc eax
+      ret`);
+    expect(machine.run(100)).toBe('halt');
+    expect([machine.get('rax'), machine.get('rcx')], `at ${shift}`).toEqual([1, 1]);
+  }
+});
+
 /** ADD EAX, imm32 in front of a page border, so that its immediate lies in the next page; then RET. */
 const ACROSS = `
     mov esi, 10
