@@ -10,6 +10,7 @@ import { hostTest, nodesTest } from './nodes/host-needs.ts';
 import { temporaryFolder } from './nodes/process-facts.ts';
 import { Random, SEED } from './random.ts';
 import { SkepRun } from './soak/skep-run.ts';
+import { IS_NIGHT } from './night.ts';
 
 const LENGTH = 4096;
 
@@ -113,7 +114,7 @@ there:  mov byte [CODE], 0x70
   });
 });
 
-const ROUNDS = process.env.SKEP_NIGHTLY === '1' ? 100 : 6;
+const ROUNDS = IS_NIGHT ? 100 : 6;
 const temporary = temporaryFolder();
 
 /** Programs the whole chip, byte by byte from its beginning, to FEh, FCh, and on to 80h, erases it, and so on for ever. */

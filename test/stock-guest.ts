@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'vitest';
+import { IS_NIGHT } from './night.ts';
 
 const INSTALLER =
   'guests/debian-installer-12-netboot-amd64/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64';
@@ -48,7 +49,6 @@ export function stockTest(
   testUnless(missingFiles(needs), name, body, timeout);
 }
 
-const IS_NIGHT = process.env.SKEP_NIGHTLY === '1';
 const NIGHT = 3_600_000;
 
 /** A test of stock guests that takes minutes: `npm run nightly` runs it, and its name says so. */

@@ -7,8 +7,9 @@ import { PortBus } from '../bus/port-bus.ts';
 import { gpa, GuestMemory, HeapStore, type Assignment, type DmaSpace, type Segment } from '../memory/index.ts';
 import { DMA_COMMAND, DMA_STATUS, DmaEngine } from './dma-engine.ts';
 import { Placement } from './pci/placement.ts';
+import { IS_NIGHT } from '../../test/night.ts';
 
-const ROUNDS = process.env['SKEP_NIGHTLY'] === '1' ? 10_000 : 300;
+const ROUNDS = IS_NIGHT ? 10_000 : 300;
 const PORTS = 0xc000;
 const PAGE = 0xfe00_0000;
 const BUFFER = PAGE + 4096;

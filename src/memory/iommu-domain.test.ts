@@ -2,6 +2,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { KiB } from '../base/units.ts';
 import { gpa, GuestMemory, HeapStore, MemoryError } from './index.ts';
 import type { Assignment, DmaRange, DmaSpace, IommuTable, Mapping, Prot, Segment } from './index.ts';
+import { IS_NIGHT } from '../../test/night.ts';
+import { codeOf, refusal } from '../../test/refusal.ts';
 
 class RecordingTable implements IommuTable {
   readonly entries: Set<Mapping> = new Set();
@@ -45,18 +47,6 @@ function place(segment: Segment, address: number, wired: boolean, prot: Prot = '
   return memory.map({ segment, gpa: gpa(address), prot, wired });
 }
 
-function memoryError(call: () => unknown): MemoryError | undefined {
-  try {
-    call();
-  } catch (error) {
-    if (error instanceof MemoryError) return error;
-    throw error;
-  }
-  return undefined;
-}
-
-const codeOf = (call: () => unknown): string => memoryError(call)?.code ?? 'accepted';
-
 function opened(space: DmaSpace, address: number, length: number, access: 'read' | 'write'): DmaRange {
   const range = space.dmaRange(address, length, access);
   if ('reason' in range) throw new Error(`${range.reason} at ${range.gpa}`);
@@ -94,7 +84,7 @@ describe('a domain', () => {
   test('of memory that is not wired does not come to be: EINVAL with the mapping (FreeBSD skips it)', () => {
     place(ram, 0, true);
     const inTheWay = place(ram, 0x10_0000, false);
-    expect(memoryError(() => memory.assign('a'))).toMatchObject({ code: 'EINVAL', facts: { inTheWay } });
+    expect(refusal(() => memory.assign('a'))).toMatchObject({ code: 'EINVAL', facts: { inTheWay } });
     expect([domain(), table.entries.size, [...memory].some((mapping) => mapping.iommu)]).toEqual([undefined, 0, false]);
     memory.unmap(inTheWay);
     expect(codeOf(() => memory.assign('a'))).toBe('accepted');
@@ -361,7 +351,7 @@ const STEPS = [
 ] as const;
 type Step = (typeof STEPS)[number];
 
-const DEPTH = process.env.SKEP_NIGHTLY === '1' ? 5 : 4;
+const DEPTH = IS_NIGHT ? 5 : 4;
 
 /** What there ought to be: which places show what, and which devices are in. */
 class NaiveDomain {

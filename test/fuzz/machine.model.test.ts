@@ -4,6 +4,7 @@ import { gpa, MemoryError } from '../../src/index.ts';
 import { SEED } from '../random.ts';
 import { FuzzGuest, procedure, type Order } from './guest.ts';
 import { MapModel, type Piece, type SegmentName } from './map-model.ts';
+import { IS_NIGHT } from '../night.ts';
 
 /**
  * A machine under random operations of its guest and of its owner, held against a model after each: what the map is,
@@ -12,7 +13,7 @@ import { MapModel, type Piece, type SegmentName } from './map-model.ts';
  * test/fuzz.
  */
 const PATH = process.env['SKEP_PATH'];
-const OPERATIONS = process.env['SKEP_NIGHTLY'] === '1' ? 1_000_000 : 50_000;
+const OPERATIONS = IS_NIGHT ? 1_000_000 : 50_000;
 /** Most operations in the life of one machine. */
 const LIFE = 1000;
 /** Machines between two looks at the count. */

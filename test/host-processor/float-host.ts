@@ -12,16 +12,8 @@ import {
   REGISTERS,
   type FloatState,
 } from './float-state.ts';
+import { mapAt } from './host-processor.ts';
 
-const libc = koffi.load('libc.so.6');
-const mmap = libc.func('uint64_t mmap(uint64_t, size_t, int, int, int, int64_t)') as (
-  address: number,
-  length: number,
-  protection: number,
-  flags: number,
-  file: number,
-  offset: number,
-) => number | bigint;
 const ENTRY = koffi.proto('int SkepFloatEntry()');
 
 const bytes32 = (value: number): number[] => [
@@ -58,9 +50,7 @@ export class FloatHost {
   readonly #view: DataView;
 
   constructor() {
-    const mapped = Number(mmap(BASE, LENGTH, 7, 0x10_0022, -1, 0));
-    if (mapped !== BASE) throw new Error('cannot map memory where the code wants it');
-    this.#bytes = new Uint8Array(koffi.view(BigInt(BASE), LENGTH));
+    this.#bytes = mapAt(BASE, LENGTH);
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset);
     this.#bytes.set(entryCode());
     this.#view.setUint32(0xff0, 0x1f80, true);

@@ -10,10 +10,10 @@ import { extended, SPECIAL_EXTENDED } from './float-value.ts';
 import { Random, SEED } from '../random.ts';
 import { APPROXIMATE, C1_DIFFERS, TRANSCENDENTAL } from './long/float.ts';
 import { leftOut } from './long/features.ts';
+import { IS_NIGHT } from '../night.ts';
 
-const IS_NIGHTLY = process.env['SKEP_NIGHTLY'] === '1';
 /** Random states for each row: sequences have the same instructions, but for those whose results are within bounds. */
-const CASES = Number(process.env['SKEP_FLOAT_CASES'] ?? (IS_NIGHTLY ? 400 : 40));
+const CASES = Number(process.env['SKEP_FLOAT_CASES'] ?? (IS_NIGHT ? 400 : 40));
 
 const toleranceFor = (name: string): Tolerance => {
   if (TRANSCENDENTAL.test(name)) return { ulps: 1 };
@@ -71,7 +71,7 @@ test.runIf(native)(`every MMX and SSE instruction does what this processor does 
 });
 
 /** Rounding modes, and the other precisions. */
-const CONTROLS = IS_NIGHTLY ? [0x37f, 0x77f, 0xb7f, 0xf7f, 0x27f, 0x07f] : [0x37f, 0xb7f, 0x27f];
+const CONTROLS = IS_NIGHT ? [0x37f, 0x77f, 0xb7f, 0xf7f, 0x27f, 0x07f] : [0x37f, 0xb7f, 0x27f];
 
 /** Arithmetic, comparisons, FPREM, FPREM1, FSCALE on ST(0) and ST(1). */
 const BINARY = [0xd8c1, 0xd8c9, 0xd8d1, 0xd8e1, 0xd8e9, 0xd8f1, 0xd8f9, 0xdde1, 0xd9f5, 0xd9f8, 0xd9fd];

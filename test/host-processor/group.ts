@@ -98,3 +98,6 @@ export function undefinedFlagsAfter(groups: readonly Group[]): number | undefine
   }
   return flags & ARITHMETIC_FLAGS;
 }
+
+/** Opcodes that are hints; 0F 1A, 1B and 1E mean something to processors with MPX and CET. */
+export const HINTS: ReadonlySet<number> = new Set([0x0f1a, 0x0f1b, 0x0f1c, 0x0f1e]);

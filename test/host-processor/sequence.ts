@@ -2,7 +2,7 @@ import { FORMS, isString, isVector, type Form, type OperandForm } from '../../sr
 import { EXTENSION_INSTRUCTIONS } from '../../src/cpu/x86/table/extension-instructions.ts';
 import type { Random } from '../random.ts';
 import { little } from './code.ts';
-import { ARITHMETIC_FLAGS, behind, bitsOf, group, plain, UNCHANGED, type Group } from './group.ts';
+import { ARITHMETIC_FLAGS, behind, bitsOf, group, HINTS, plain, UNCHANGED, type Group } from './group.ts';
 
 /** Where a sequence may read and write. */
 export interface Area {
@@ -408,8 +408,6 @@ const LEFT_OUT: ReadonlySet<string> = new Set(
   ].flatMap((names) => names.split(' ')),
 );
 
-const PREFETCHES: ReadonlySet<number> = new Set([0x0f1a, 0x0f1b, 0x0f1c, 0x0f1e]);
-
 /** x87, MMX and SSE have sequences of their own (float.test.ts). */
 const isFloating = (form: Form): boolean =>
   isVector(form) || (form.opcode >= 0xd8 && form.opcode <= 0xdf) || form.noPrefix || form.opcode > 0xffff;
@@ -425,7 +423,7 @@ export const SEQUENCE_FORMS: readonly Form[] = FORMS.filter(
     !isLater(form) &&
     !LEFT_OUT.has(form.instruction.handler) &&
     !LEFT_OUT.has(form.instruction.mnemonic) &&
-    !PREFETCHES.has(form.opcode),
+    !HINTS.has(form.opcode),
 );
 
 /** Branches forward, over other groups. */

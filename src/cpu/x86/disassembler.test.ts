@@ -7,12 +7,12 @@ import { assemble } from './assembler/index.ts';
 import { FORMS, type Form } from './assembler/form.ts';
 import { Random } from '../../../test/random.ts';
 import { disassemble } from './disassembler.ts';
+import { IS_NIGHT } from '../../../test/night.ts';
 
-const IS_NIGHTLY = process.env['SKEP_NIGHTLY'] === '1';
 /** Always the same but at night: binutils has names of its own, and a new one is not to stop somebody else's work. */
-const SEED = Number(process.env['SKEP_SEED'] ?? (IS_NIGHTLY ? Date.now() % 1_000_000 : 1));
+const SEED = Number(process.env['SKEP_SEED'] ?? (IS_NIGHT ? Date.now() % 1_000_000 : 1));
 /** Bytes that are compared with binutils in each mode. */
-const LENGTH = IS_NIGHTLY ? 2_000_000 : 150_000;
+const LENGTH = IS_NIGHT ? 2_000_000 : 150_000;
 const MODES = [16, 32, 64] as const;
 
 /** Random bytes among which are more of those that lead to other opcodes than chance has. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { gpa, type Prot } from '../../memory/index.ts';
 import { FlatMachine } from './flat-machine.ts';
+import { IS_NIGHT } from '../../../test/night.ts';
 
 /**
  * Random code that stores into its own page, on two machines: one decodes blocks and keeps them, the other's memory is
@@ -10,8 +11,7 @@ import { FlatMachine } from './flat-machine.ts';
  *     SKEP_SEED=… npx vitest run src/cpu/x86/self-modifying
  */
 const SEED = Number(process.env['SKEP_SEED'] ?? Date.now() % 1_000_000);
-const IS_NIGHTLY = process.env['SKEP_NIGHTLY'] === '1';
-const PROGRAMS = IS_NIGHTLY ? 500 : 25;
+const PROGRAMS = IS_NIGHT ? 500 : 25;
 const ROUNDS = 30;
 const LONGEST_STORE = 40;
 

@@ -5,7 +5,7 @@ import { fill, type Setting } from './encoding.ts';
 import { faultGroup } from './fault.ts';
 import { isHere } from './features.ts';
 import { floatGroup, isExact, isSse, isX87 } from './float.ts';
-import { behind, bitsOf, plain, type Group } from '../group.ts';
+import { behind, bitsOf, HINTS, plain, type Group } from '../group.ts';
 import { INTEGER_MAKERS, moveOffset } from './integer.ts';
 
 /** Not for a user program, not alike on every processor, or done as part of another group. */
@@ -18,9 +18,6 @@ const LEFT_OUT: ReadonlySet<string> = new Set(
     'rdfsbase rdgsbase wrfsbase wrgsbase',
   ].flatMap((names) => names.split(' ')),
 );
-
-/** 0F 1A, 1B and 1E mean something to processors with MPX and CET. */
-const HINTS: ReadonlySet<number> = new Set([0x0f1a, 0x0f1b, 0x0f1c, 0x0f1e]);
 
 const isForUser = (form: Form): boolean =>
   !form.instruction.traits.has('no64') &&
